@@ -1,7 +1,5 @@
 """`firebreak`: serve a workspace, or try everything in the sandbox."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import gc

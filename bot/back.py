@@ -1,7 +1,5 @@
 """The back: effects, timers, live messages, watches and App Home, beside the front of the bot."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 from contextlib import AsyncExitStack

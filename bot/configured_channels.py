@@ -1,7 +1,5 @@
 """The channels that the settings name, for the bot and for `firebreak doctor`."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

@@ -3,8 +3,6 @@
 It owns the embedded Valkey, and so ends last.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

@@ -1,7 +1,5 @@
 """`/healthz`: the process is alive. `/readyz`: Redis takes a commit and the workers run."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable, Mapping

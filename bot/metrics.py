@@ -5,8 +5,6 @@ No secret, no person, no text. Names are as Prometheus asks for
 Redis is the same at each of them. docs/operations.md explains each alarm.
 """
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping

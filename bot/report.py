@@ -4,17 +4,15 @@ The front answers `/readyz` and `/metrics` for both. The other way a byte says t
 has to be looked at.
 """
 
-from __future__ import annotations
-
 import asyncio
-import dataclasses
-import json
 import logging
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.clients.http.call_counts import CALLS, LIMITED
 from bot.live.editor import Live
@@ -34,9 +32,10 @@ BUFFER = 65_536
 RING = b"!"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(BaseModel):
     """Counts since the start of the process that reports."""
+
+    model_config = ConfigDict(frozen=True)
 
     running: Mapping[str, bool]
     """By the worker's name."""
@@ -53,7 +52,7 @@ class Report:
     @classmethod
     def of(
         cls, store: Store, outbox: Outbox, clock: Clock, live: Live, workers: Iterable[WorkerEntry]
-    ) -> Report:
+    ) -> Self:
         return cls(
             running={
                 worker.name: worker.running() for worker in workers if worker.running is not None
@@ -67,28 +66,6 @@ class Report:
             ),
             limited=dict(LIMITED),
         )
-
-
-def to_line(report: Report) -> bytes:
-    shown = {field.name: getattr(report, field.name) for field in dataclasses.fields(report)}
-    return json.dumps(shown).encode() + b"\n"
-
-
-def from_line(line: bytes) -> Report | None:
-    """Return the report; None for half of one: a back that is killed does not end its line."""
-    try:
-        fields = json.loads(line)
-        return Report(
-            running=fields["running"],
-            effects=tuple((kind, result, count) for kind, result, count in fields["effects"]),
-            timers=fields["timers"],
-            live=fields["live"],
-            unreadable=tuple(fields["unreadable"]),
-            calls=tuple((system, verb, status, n) for system, verb, status, n in fields["calls"]),
-            limited=fields["limited"],
-        )
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 class Bell(asyncio.Event):
@@ -146,8 +123,8 @@ class BackSeen:
             return
         *lines, self._begun = (self._begun + received).split(b"\n")
         for line in lines:
-            if (report := from_line(line)) is not None:
-                self._report, self._at = report, time.monotonic()
+            with suppress(ValidationError):  # half of one: a back that is killed does not end it
+                self._report, self._at = Report.model_validate_json(line), time.monotonic()
 
 
 async def send_reports(line: socket.socket, report: Callable[[], Report]) -> None:
@@ -156,7 +133,7 @@ async def send_reports(line: socket.socket, report: Callable[[], Report]) -> Non
     await loop.sock_sendall(line, b"\n")  # behind what a back before this one left half said
     while True:
         latest = report()
-        await loop.sock_sendall(line, to_line(latest))
+        await loop.sock_sendall(line, latest.model_dump_json().encode() + b"\n")
         await asyncio.sleep(TELL_SECONDS if all(latest.running.values()) else BEGINNING_SECONDS)
 
 

@@ -5,8 +5,6 @@ start on such a Redis, and `firebreak doctor` says which right is missing. Nothi
 INFO, which a managed Redis may refuse or embellish.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re

@@ -1,7 +1,5 @@
 """`firebreak serve`: check settings, then run front and back until a signal."""
 
-from __future__ import annotations
-
 import sys
 
 from bot.back import back

@@ -1,7 +1,5 @@
 """The composition root: settings become stores, clients, one context for them, and workers."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import json
@@ -12,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from pydantic import SecretStr
 
@@ -89,6 +87,22 @@ AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """Facts that one process found out when it began, so that the other need not ask."""
+
+    redis_url: str
+    me: Identity
+
+    def to_line(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_line(cls, line: str) -> Self:
+        fields = json.loads(line)
+        return cls(fields["redis_url"], Identity(**fields["me"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Bot:
     """Everything that runs, once it is wired."""
 
@@ -100,22 +114,6 @@ class Bot:
     live: Live
     workers: tuple[WorkerEntry, ...]
     start: Start
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Facts that one process found out when it began, so that the other need not ask."""
-
-    redis_url: str
-    me: Identity
-
-    def to_line(self) -> str:
-        return json.dumps(dataclasses.asdict(self))
-
-    @classmethod
-    def from_line(cls, line: str) -> Start:
-        fields = json.loads(line)
-        return cls(fields["redis_url"], Identity(**fields["me"]))
 
 
 def now() -> datetime:
@@ -262,7 +260,7 @@ class Outside:
     endpoint: HttpEndpoint
 
     @classmethod
-    def of(cls, settings: Settings, stack: AsyncExitStack) -> Outside:
+    def of(cls, settings: Settings, stack: AsyncExitStack) -> Self:
         def opened(client: C) -> C:
             stack.push_async_callback(client.aclose)
             return client

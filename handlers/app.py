@@ -1,7 +1,5 @@
 """All listeners on one Bolt app, the HTTP routes beside it, and the answer to every exception."""
 
-from __future__ import annotations
-
 import logging
 import traceback
 from dataclasses import dataclass
@@ -14,10 +12,10 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 from starlette.routing import Route
 
-from handlers.command import router
+from handlers.command import router  # noqa: F401  importing these registers their functions
 from handlers.dispatcher import StoreUnavailable
-from handlers.events import app_home, declare_phrases, join, pins
-from handlers.incident import (
+from handlers.events import app_home, declare_phrases, join, pins  # noqa: F401
+from handlers.incident import (  # noqa: F401
     action_items,
     cancel,
     cause,
@@ -53,33 +51,6 @@ from handlers.webhooks.slack import slack_route
 from phases.ports.ports import PortError
 
 log = logging.getLogger(__name__)
-
-MODULES_WITH_LISTENERS = (
-    router,
-    declare,
-    decide,
-    turn_off,
-    triage,
-    update,
-    lead_and_severity,
-    status,
-    correction,
-    cause,
-    hypotheses,
-    postmortem,
-    hotfix_merge,
-    action_items,
-    resolve,
-    cancel,
-    recheck,
-    merge_and_reopen,
-    history,
-    pins,
-    declare_phrases,
-    join,
-    app_home,
-)
-"""The modules whose functions listen: importing them fills `handlers.slack.listening.LISTENERS`."""
 
 SORRY = (
     "Something went wrong on my side, and it may not have been recorded: "

@@ -1,7 +1,5 @@
 """The claims that make a delivery count once (rules: Delivery claims). Pure."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from typing import Any
@@ -35,9 +33,9 @@ def event(body: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
-def sentry(raw: bytes) -> Delivery:
-    """Return a Sentry webhook by its raw body."""
-    return Delivery((f"sentry:{hashlib.sha256(raw).hexdigest()}",))
+def of_body(kind: str, raw: bytes) -> Delivery:
+    """Return a webhook that has no id of its own by its raw body."""
+    return Delivery((f"{kind}:{hashlib.sha256(raw).hexdigest()}",))
 
 
 def github(id: str, incident: str) -> Delivery:
@@ -48,21 +46,6 @@ def github(id: str, incident: str) -> Delivery:
 def linear(id: str) -> Delivery:
     """Return a Linear webhook by its `Linear-Delivery`."""
     return Delivery((f"linear:{id}",))
-
-
-def deploy(raw: bytes) -> Delivery:
-    """Return a deploy webhook by its raw body."""
-    return Delivery((f"deploy:{hashlib.sha256(raw).hexdigest()}",))
-
-
-def change(raw: bytes) -> Delivery:
-    """Return a change webhook by its raw body."""
-    return Delivery((f"change:{hashlib.sha256(raw).hexdigest()}",))
-
-
-def alert(raw: bytes) -> Delivery:
-    """Return an alert of another system by its raw body."""
-    return Delivery((f"alert:{hashlib.sha256(raw).hexdigest()}",))
 
 
 def sub_delivery(delivery: Delivery, of: str) -> Delivery:

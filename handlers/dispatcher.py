@@ -1,7 +1,5 @@
 """The dispatcher: the only way in which handlers, timers and effects change a record."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The ports of handlers, as small protocols; `bot/` implements them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +8,7 @@ from typing import Protocol
 from phases.postmortem.form_parts import Parts
 from phases.record.findings import ChangeSeen, DeploySeen, Release
 from phases.record.service import Service
+from phases.record.value import Value
 
 
 class Once(Protocol):
@@ -33,8 +32,7 @@ class Changes(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Value):
     """A person's form: its draft, or only that they have it open."""
 
     by: str

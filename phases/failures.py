@@ -4,39 +4,14 @@ Workflow, failure conditions: "Sentry inaccessible → surface immediately, fall
 "Rollback fails → page humans".
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from phases.coordination.after_recovery import guard_looked
 from phases.coordination.declare import begin_comms
+from phases.messages import effects
 from phases.messages.actions import RetryDue
 from phases.messages.base import RETRY_SECONDS, Effect
 from phases.messages.commands import TryAgain
-from phases.messages.effects import (
-    EFFECT,
-    CatchUp,
-    CommentTicket,
-    FollowBisect,
-    FollowDeploy,
-    Investigate,
-    LookAgain,
-    LookAtMerge,
-    LookAtTicket,
-    LookBack,
-    MergePullRequest,
-    OpenChannel,
-    OpenTicket,
-    Page,
-    PostLive,
-    Say,
-    StartBisect,
-    StartDeploy,
-    StartTurnOff,
-    TellDiscord,
-    Triage,
-    policy,
-)
 from phases.messages.results import EffectFailed, GuardLooked
 from phases.mitigation.hotfix_merge import look_later, refuse_merge
 from phases.mitigation.steps import deploy_lost
@@ -62,17 +37,17 @@ def effect_failed(draft: Draft, action: EffectFailed) -> None:
     A failure that is tried again by itself is said once.
     """
     incident = draft.incident
-    effect = EFFECT.validate_json(action.effect)
+    effect = effects.EFFECT.validate_json(action.effect)
     if _settle(draft, effect, action.reason):
         return
-    if isinstance(effect, CommentTicket):
+    if isinstance(effect, effects.CommentTicket):
         # The timeline has what was to be said: when Linear is back, one comment says all of it.
-        effect = CatchUp(
+        effect = effects.CatchUp(
             since=(action.wanted_at or draft.now) - timedelta(seconds=ENTRY_OLDER_SECONDS)
         )
         if any(failure.kind == effect.type for failure in incident.failures):
             return
-        body = EFFECT.dump_json(effect).decode()
+        body = effects.EFFECT.dump_json(effect).decode()
         action = action.model_copy(update={"kind": effect.type, "effect": body})
     known = _known(incident, effect)
     _go_on(draft, effect, action.reason)
@@ -100,21 +75,21 @@ def effect_failed(draft: Draft, action: EffectFailed) -> None:
 def _settle(draft: Draft, effect: Effect, reason: str) -> bool:
     """Let the phase of the effect act on its failure; False: the failure is kept and shown."""
     match effect:
-        case StartDeploy() | StartTurnOff() | FollowDeploy():
+        case effects.StartDeploy() | effects.StartTurnOff() | effects.FollowDeploy():
             # It is never started again: the round ends as unknown, and people decide.
             deploy_lost(draft, effect.deploy_id, reason)
-        case MergePullRequest(round=number):
+        case effects.MergePullRequest(round=number):
             refuse_merge(draft, number, reason)
-        case LookAtMerge(round=number):
+        case effects.LookAtMerge(round=number):
             # It is looked at again by itself; until then it counts as not merged.
             look_later(draft, number)
-        case LookAtTicket():
+        case effects.LookAtTicket():
             pass  # it is looked at again by itself, and nothing depends on this look
-        case LookAgain(minute=minute) if minute > 0:
+        case effects.LookAgain(minute=minute) if minute > 0:
             glance_on(draft, effect.round, minute)  # the next one tells as much
-        case LookAgain(number=number) if number > 0:
+        case effects.LookAgain(number=number) if number > 0:
             look_unreachable(draft, effect.round, number, short(reason, REASON))
-        case LookBack(look=look):
+        case effects.LookBack(look=look):
             # It is looked at again a little later. Nobody hears of it, because nobody waits for it.
             guard_looked(draft, GuardLooked(look=look, at=draft.now, outcome="not asked"))
         case _:
@@ -126,7 +101,7 @@ def try_again(draft: Draft, action: TryAgain) -> Refused | None:
     incident = draft.incident
     if (failure := _failure_of(incident, action.effect_id)) is None:
         return Refused("stale", "That is done or has been retried already.")
-    words = policy(failure.kind).words.lower()
+    words = effects.policy(failure.kind).words.lower()
     draft.note("failure", f"Tried again: {words}", by=action.by)
     left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
     draft.set(failures=left).dirty("status").cancel(f"retry:{failure.effect_id}")
@@ -142,7 +117,7 @@ def retry_due(draft: Draft, action: RetryDue) -> None:
     incident = draft.incident
     if (failure := _failure_of(incident, action.effect_id)) is None:
         return
-    effect = EFFECT.validate_json(failure.effect)
+    effect = effects.EFFECT.validate_json(failure.effect)
     if not _still_wanted(incident, effect):
         left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
         draft.set(failures=left).dirty("status")
@@ -152,7 +127,7 @@ def retry_due(draft: Draft, action: RetryDue) -> None:
 
 def kept(failures: tuple[Failure, ...], most: int) -> tuple[Failure, ...]:
     """Return the newest failures, in their order; needed effects are the last to be forgotten."""
-    needed = {f.effect_id for f in failures if policy(f.kind).needed}
+    needed = {f.effect_id for f in failures if effects.policy(f.kind).needed}
     left = list(failures)
     while len(left) > most:
         left.remove(next((f for f in left if f.effect_id not in needed), left[0]))
@@ -164,7 +139,7 @@ def _failure_of(incident: Incident, effect_id: str) -> Failure | None:
 
 
 def _known(incident: Incident, effect: Effect) -> Failure | None:
-    same = (f for f in incident.failures if EFFECT.validate_json(f.effect).same_as(effect))
+    same = (f for f in incident.failures if effects.EFFECT.validate_json(f.effect).same_as(effect))
     return next(same, None)
 
 
@@ -174,36 +149,36 @@ def was_given_up(incident: Incident, effect: Effect) -> bool:
 
 
 def _want_again(draft: Draft, failure: Failure) -> Draft:
-    effect = EFFECT.validate_json(failure.effect)
+    effect = effects.EFFECT.validate_json(failure.effect)
     first = effect.wanted_as or failure.effect_id
     effect = effect.model_copy(update={"wanted_as": first})
-    if isinstance(effect, TellDiscord):
+    if isinstance(effect, effects.TellDiscord):
         return tell_discord(draft, effect)  # a first post that is under way must not become two
-    if isinstance(effect, Investigate):
+    if isinstance(effect, effects.Investigate):
         draft.set(investigating=True)
     return draft.want(effect)
 
 
 def _retry_seconds(effect: Effect) -> float | None:
     """Return the seconds until it is tried again by itself; None: only a person tries it again."""
-    if isinstance(effect, Say) and effect.ask == "recovered":
+    if isinstance(effect, effects.Say) and effect.ask == "recovered":
         return RETRY_SECONDS
     return effect.retry_seconds
 
 
 def _still_wanted(incident: Incident, effect: Effect) -> bool:
     match effect:
-        case OpenChannel():
+        case effects.OpenChannel():
             return incident.open and incident.channel is None
-        case PostLive(name=name):
+        case effects.PostLive(name=name):
             return name not in incident.messages
-        case Triage():
+        case effects.Triage():
             measured = incident.triage is not None and incident.triage.manual_by is None
             return incident.open and (not measured or incident.status.undecided)
-        case Say(ask="recovered"):
+        case effects.Say(ask="recovered"):
             asked = incident.round is not None and incident.round.verdict == "ask a person"
             return asked and incident.status is Status.VERIFYING
-        case OpenTicket():
+        case effects.OpenTicket():
             return incident.status is not Status.CANCELLED and incident.ticket is None
         case _ if effect.system == "linear":
             return incident.ticket is not None
@@ -215,44 +190,48 @@ def _matters(incident: Incident, effect: Effect) -> bool:
     """Return whether another try could be of use."""
     if incident.open:
         return True
-    if isinstance(effect, OpenTicket) and incident.status is Status.CANCELLED:
+    if isinstance(effect, effects.OpenTicket) and incident.status is Status.CANCELLED:
         return False
     return effect.after_end or (
-        isinstance(effect, PostLive) and effect.name in ("items", "contradictions")
+        isinstance(effect, effects.PostLive) and effect.name in ("items", "contradictions")
     )
 
 
 def _say_once(draft: Draft, effect: Effect, failure: Failure, *, in_channel: bool) -> None:
-    words = f"{policy(failure.kind).words}: {ended(failure.reason)}"
+    words = f"{effects.policy(failure.kind).words}: {ended(failure.reason)}"
     draft.note("failure", words)
-    if draft.incident.channel is None or not in_channel or isinstance(effect, Say | PostLive):
+    if (
+        draft.incident.channel is None
+        or not in_channel
+        or isinstance(effect, effects.Say | effects.PostLive)
+    ):
         return  # the pinned status shows it, with its button
     try_again = failure.effect_id
-    if isinstance(effect, Page):
+    if isinstance(effect, effects.Page):
         text, owners = f"{words} {effect.text}", draft.service.owners
-        draft.want(Say(text=text, mention=owners, try_again=try_again))
+        draft.want(effects.Say(text=text, mention=owners, try_again=try_again))
         return
     by_itself = " I keep trying." if _retry_seconds(effect) is not None else ""
     # A small failure goes to the thread; where there is none yet, to the channel.
     thread = effect.small and "decision:1" in draft.incident.messages
-    draft.want(Say(text=f"{words}{by_itself}", try_again=try_again, thread=thread))
+    draft.want(effects.Say(text=f"{words}{by_itself}", try_again=try_again, thread=thread))
 
 
 def _go_on(draft: Draft, effect: Effect, reason: str) -> None:
     """Do without the failed effect, so that the incident always has a way on."""
     incident = draft.incident
     match effect:
-        case Triage():
+        case effects.Triage():
             decide_without_report(draft, f"Sentry could not be queried: {short(reason, 200)}")
-        case OpenChannel() if incident.open and all(
+        case effects.OpenChannel() if incident.open and all(
             f.kind != "open.channel" for f in incident.failures
         ):
             begin_comms(draft)
-        case TellDiscord() if incident.discord_id is None:
+        case effects.TellDiscord() if incident.discord_id is None:
             draft.set(discord_asked=False)  # the next change tries the first post again
-        case Investigate():
+        case effects.Investigate():
             draft.set(investigating=False)
-        case StartBisect() | FollowBisect():
+        case effects.StartBisect() | effects.FollowBisect():
             bisect = incident.bisect
             if bisect is not None and bisect.id == effect.bisect_id and bisect.state == "running":
                 failed = {"state": "failed", "reason": short(reason, 200)}

@@ -4,8 +4,6 @@ A record over the limit could not be written, and then nobody could act on the i
 always ends small enough. What people need to go on is never cut.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from phases.failures import kept

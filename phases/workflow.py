@@ -5,8 +5,6 @@ effects are heard in every state, because an effect may end after the incident h
 step then changes nothing that is over.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime

@@ -6,8 +6,6 @@ each call.
 What the agent adds carries its name and the person's, and is open to people's judgement.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -5,8 +5,6 @@ message is posted into INCIDENTS_CHANNEL, read back, and deleted. In Redis a few
 own are. PagerDuty hears that an alert which never was has ended.
 """
 
-from __future__ import annotations
-
 import asyncio
 import importlib.util
 import logging

@@ -3,8 +3,6 @@
 Nothing is changed.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections import defaultdict

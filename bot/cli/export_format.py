@@ -1,7 +1,5 @@
 """The line of JSON for an incident: `firebreak export` writes it, `firebreak import` reads it."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable

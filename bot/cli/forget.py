@@ -4,8 +4,6 @@ Every key of the bot is looked through: records, timelines, memories, drafts, wa
 A second run changes nothing. Text elsewhere (Slack, tickets, post-mortems in Git) stays.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 import sys

@@ -3,8 +3,6 @@
 An incident that is here already stays as it is, so a second run changes nothing.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable
 from typing import TextIO

@@ -5,8 +5,6 @@ protocol; it comes with `pip install firebreak[mcp]`:
 https://github.com/modelcontextprotocol/python-sdk
 """
 
-from __future__ import annotations
-
 import functools
 import sys
 from collections.abc import Awaitable, Callable

@@ -16,8 +16,6 @@ brought the crash. Where it is likelier that none of them did, the first row is
 `{"sha": null, "confidence", "reasons"}`.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

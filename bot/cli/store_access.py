@@ -3,8 +3,6 @@
 It is on `REDIS_URL`, on the Valkey of the bot that runs on the folder, or on one started for it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -3,8 +3,6 @@
 Scopes and tokens are named where they were refused, and nothing is guessed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from bot.clients.http.errors import HttpError

@@ -1,7 +1,5 @@
 """Values that a client remembers for a while."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections import OrderedDict

@@ -1,7 +1,5 @@
 """The distance that the clocks of other systems may have from ours."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 CLOCKS_APART = timedelta(hours=2)

@@ -8,8 +8,6 @@ https://docs.discord.com/developers/resources/message
 since February 2026 MANAGE_MESSAGES is not enough).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

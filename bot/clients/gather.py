@@ -1,7 +1,5 @@
 """Several questions at the same time, but not all of them at once."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar

@@ -3,8 +3,6 @@
 https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
 """
 
-from __future__ import annotations
-
 import secrets
 from typing import Any, Literal
 

@@ -3,8 +3,6 @@
 No fault repeats a URL.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit, urlunsplit

@@ -1,7 +1,5 @@
 """The service catalogue: `services.toml` read into `Service` values, every fault said at once."""
 
-from __future__ import annotations
-
 import itertools
 import re
 import tomllib

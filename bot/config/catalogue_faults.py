@@ -1,7 +1,5 @@
 """The faults that a service of the catalogue can have, in sentences that name the key."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict

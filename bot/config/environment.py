@@ -4,8 +4,6 @@ They are checked by the clients' own rules, so that a wrong one is a sentence at
 traceback at the first call.
 """
 
-from __future__ import annotations
-
 import re
 import ssl
 from collections.abc import Mapping, MutableMapping

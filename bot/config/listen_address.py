@@ -1,7 +1,5 @@
 """HOST and PORT are tried before anything else starts: a fault is a sentence and no half start."""
 
-from __future__ import annotations
-
 import errno
 import socket
 from typing import Any

@@ -1,7 +1,5 @@
 """Take off blanks and quotes that files, `.env` lines and the clipboard put around a value."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from pathlib import Path

@@ -6,8 +6,6 @@ URL is parsed here, as in RFC 3986
 (https://datatracker.ietf.org/doc/html/rfc3986#section-3), and anything else is refused.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import ssl

@@ -3,8 +3,6 @@
 Wrong ones are all named at once, each with how to mend it.
 """
 
-from __future__ import annotations
-
 import difflib
 import os
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Files that people write by hand, in any editor on any system."""
 
-from __future__ import annotations
-
 import codecs
 import re
 import unicodedata

@@ -1,7 +1,5 @@
 """Faults of tokens and secrets, by their shape alone. No fault repeats a value."""
 
-from __future__ import annotations
-
 import re
 from urllib.parse import urlsplit
 

@@ -1,7 +1,5 @@
 """The value of one setting, as people paste it: read, or a fault that says how to mend it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

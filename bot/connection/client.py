@@ -1,7 +1,5 @@
 """The bot's way to Redis: short limits, no silent retries, errors that say what may be written."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json

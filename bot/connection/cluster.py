@@ -15,28 +15,16 @@ What the answers of a cluster mean here
 - CLUSTERDOWN, READONLY, a connection that is lost: the nodes are asked again who serves the slot.
 """
 
-from __future__ import annotations
-
 import asyncio
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from redis import exceptions as redis_errors
 from redis.asyncio import Connection, Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AskError,
-    BusyLoadingError,
-    ClusterDownError,
-    MasterDownError,
-    MovedError,
-    ReadOnlyError,
-    ResponseError,
-    TryAgainError,
-)
-from redis.exceptions import ConnectionError as Disconnected
 
 from bot.config.redis_url import Address
 from bot.connection.errors import ANSWERS, FAILURES, REACH, Told, Trouble, trouble_of
@@ -73,19 +61,19 @@ ANNOUNCED = (
 )
 
 
-class Redirected(Told, ResponseError):
+class Redirected(Told, redis_errors.ResponseError):
     """Not carried out: another node serves the slot, and the next connection goes to it."""
 
 
-class NotNow(Told, ResponseError):
+class NotNow(Told, redis_errors.ResponseError):
     """Not carried out: the cluster is down, or moves the slot."""
 
 
-class Unreachable(Told, Disconnected):
+class Unreachable(Told, redis_errors.ConnectionError):
     """The node that the cluster names cannot be reached."""
 
 
-class NoPrimary(Told, Disconnected):
+class NoPrimary(Told, redis_errors.ConnectionError):
     """No node says who serves the slot."""
 
 
@@ -162,7 +150,7 @@ class Slot:
             await connection.connect()
             await connection.send_command("CLUSTER", "SLOTS")
             return cast("list[list[Any]]", await connection.read_response())
-        except ResponseError as error:
+        except redis_errors.ResponseError as error:
             raise _no_map(error) from error
         finally:
             await connection.disconnect(nowait=True)
@@ -205,7 +193,7 @@ def _is_final(error: Exception) -> bool:
     return isinstance(error, ANSWERS) or trouble_of(error).final
 
 
-def _no_map(error: ResponseError) -> Exception:
+def _no_map(error: redis_errors.ResponseError) -> Exception:
     says = str(error).lower()
     if "cluster support disabled" in says or "unknown command" in says:
         return NoPrimary(NO_CLUSTER)
@@ -268,21 +256,21 @@ class Primary(Node):
     async def read_response(self, *arguments: Any, **options: Any) -> Any:
         try:
             return await super().read_response(*arguments, **options)
-        except MovedError as error:
+        except redis_errors.MovedError as error:
             self._slot.moved((error.host or self.host, error.port))
             self.mark_for_reconnect()
             raise Redirected(ELSEWHERE) from error
-        except (AskError, TryAgainError) as error:
+        except (redis_errors.AskError, redis_errors.TryAgainError) as error:
             raise NotNow(MOVING) from error
-        except ClusterDownError as error:
+        except redis_errors.ClusterDownError as error:
             self._leave()
             raise NotNow(DOWN) from error
-        except (ReadOnlyError, MasterDownError) as error:
+        except (redis_errors.ReadOnlyError, redis_errors.MasterDownError) as error:
             self._leave()
             if "user_script" in str(error):  # a script had begun
                 raise
             raise Redirected(ELSEWHERE) from error
-        except BusyLoadingError:
+        except redis_errors.BusyLoadingError:
             self._leave()
             raise
 

@@ -1,7 +1,5 @@
 """The embedded Valkey: a server of our own in `DATA_DIR`, behind a private unix socket."""
 
-from __future__ import annotations
-
 import asyncio
 import fcntl
 import logging

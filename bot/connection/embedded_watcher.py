@@ -5,8 +5,6 @@ the pipe closes and Valkey is stopped in order; this works alike on Linux and ma
 standard library, nothing of the bot: it starts in a few milliseconds.
 """
 
-from __future__ import annotations
-
 import os
 import select
 import shutil

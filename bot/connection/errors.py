@@ -5,8 +5,6 @@ beginning with: …"), and redis-py's errors hold what was taken for a host. An 
 guessed: then only its code is said.
 """
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import os
@@ -18,27 +16,15 @@ from dataclasses import dataclass
 
 from redis import exceptions as redis_errors
 from redis.asyncio.sentinel import MasterNotFoundError
-from redis.exceptions import (
-    AskError,
-    AuthenticationError,
-    AuthorizationError,
-    BusyLoadingError,
-    ClusterCrossSlotError,
-    ClusterDownError,
-    InvalidResponse,
-    MasterDownError,
-    MaxConnectionsError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
 
-ANSWERS = (ResponseError, BusyLoadingError, AuthenticationError, AuthorizationError)
+ANSWERS = (
+    redis_errors.ResponseError,
+    redis_errors.BusyLoadingError,
+    redis_errors.AuthenticationError,
+    redis_errors.AuthorizationError,
+)
 """Errors that Redis answered with: it carried nothing out."""
-FAILURES = (RedisError, OSError, asyncio.IncompleteReadError)
+FAILURES = (redis_errors.RedisError, OSError, asyncio.IncompleteReadError)
 """Every error by which redis-py says that a command failed."""
 LOGIN = (
     "REDIS_URL: user and password "
@@ -90,7 +76,7 @@ class Trouble:
     final: bool = False
 
 
-class Told(RedisError):
+class Told(redis_errors.RedisError):
     """An error whose trouble is known where it is raised. Nothing was carried out; it may pass."""
 
     def __init__(self, trouble: Trouble) -> None:
@@ -145,15 +131,15 @@ _BY_CODE = {
     ),
 }
 _CODE_OF: tuple[tuple[type[BaseException], str], ...] = (
-    (NoPermissionError, "NOPERM"),
-    (OutOfMemoryError, "OOM"),
-    (ReadOnlyError, "READONLY"),
-    (BusyLoadingError, "LOADING"),
-    (MasterDownError, "MASTERDOWN"),
-    (ClusterDownError, "CLUSTERDOWN"),
-    (ClusterCrossSlotError, "CROSSSLOT"),
-    (TryAgainError, "TRYAGAIN"),
-    (AskError, "MOVED"),
+    (redis_errors.NoPermissionError, "NOPERM"),
+    (redis_errors.OutOfMemoryError, "OOM"),
+    (redis_errors.ReadOnlyError, "READONLY"),
+    (redis_errors.BusyLoadingError, "LOADING"),
+    (redis_errors.MasterDownError, "MASTERDOWN"),
+    (redis_errors.ClusterDownError, "CLUSTERDOWN"),
+    (redis_errors.ClusterCrossSlotError, "CROSSSLOT"),
+    (redis_errors.TryAgainError, "TRYAGAIN"),
+    (redis_errors.AskError, "MOVED"),
 )
 _BY_TEXT = (
     ("running in protected mode", _BY_CODE["DENIED"]),
@@ -263,36 +249,36 @@ def _classified(error: BaseException) -> Trouble | None:
         return error.trouble
     if isinstance(error, MasterNotFoundError):
         return _sentinels(error)
-    if isinstance(error, RedisError) and (trouble := _named_trouble(error)):
+    if isinstance(error, redis_errors.RedisError) and (trouble := _named_trouble(error)):
         return trouble
-    if isinstance(error, InvalidResponse):
+    if isinstance(error, redis_errors.InvalidResponse):
         return _no_redis(str(error))
     return _of_the_way(error)
 
 
-def _named_trouble(error: RedisError) -> Trouble | None:
+def _named_trouble(error: redis_errors.RedisError) -> Trouble | None:
     """The trouble that Redis itself named."""
     text = str(error)
     low = text.lower()
-    if isinstance(error, NoPermissionError) or (
-        isinstance(error, ResponseError) and _RIGHTS.search(text)
+    if isinstance(error, redis_errors.NoPermissionError) or (
+        isinstance(error, redis_errors.ResponseError) and _RIGHTS.search(text)
     ):
         return _rights(text)
     for words, trouble in _BY_TEXT:
         if words in low:
             return trouble
-    if isinstance(error, ResponseError) and _UNKNOWN.search(text):
+    if isinstance(error, redis_errors.ResponseError) and _UNKNOWN.search(text):
         return _unknown_command(text)
     code = next((code for kind, code in _CODE_OF if isinstance(error, kind)), "")
     if (
         not code
-        and isinstance(error, ResponseError)
+        and isinstance(error, redis_errors.ResponseError)
         and (match := _INSIDE.search(text) or _CODE.match(text))
     ):
         code = match.group(1)
     if trouble := _BY_CODE.get(code):
         return trouble
-    if isinstance(error, AuthenticationError):
+    if isinstance(error, redis_errors.AuthenticationError):
         return _BY_CODE["WRONGPASS"]
     return None
 
@@ -386,7 +372,7 @@ def _of_the_way(error: BaseException) -> Trouble | None:
                 "Redis is too slow: it did not answer in time",
                 "is it busy, or its disk, or the way to it?",
             )
-        case MaxConnectionsError():
+        case redis_errors.MaxConnectionsError():
             return Trouble("All connections to Redis are in use")
         case redis_errors.ConnectionError() if "no connection available" in low:
             return Trouble("All connections to Redis are in use")
@@ -429,6 +415,6 @@ def _tls(error: ssl.SSLError) -> Trouble:
 
 def _unknown_code(error: BaseException) -> str:
     """Return the code of a text that nobody has looked at, and nothing else of it."""
-    match = _CODE.match(str(error)) if isinstance(error, RedisError) else None
+    match = _CODE.match(str(error)) if isinstance(error, redis_errors.RedisError) else None
     code = match.group(1) if match and match.group(1) != "ERR" else type(error).__name__
     return f"Redis cannot be used ({code})"

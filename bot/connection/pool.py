@@ -1,7 +1,5 @@
 """The connections to Redis: a request waits shortly for one; making one may take longer."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from typing import Any

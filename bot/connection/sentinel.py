@@ -9,8 +9,6 @@ After a fail-over the old primary answers READONLY, its connections are closed, 
 goes to the new primary.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from redis.asyncio import Redis

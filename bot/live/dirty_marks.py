@@ -1,7 +1,5 @@
 """Dirty marks in Redis: what must be rendered again, who renders it, and what was sent last."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from uuid import uuid4
 

@@ -8,8 +8,6 @@ time the tier holds. Where Slack answers 429, everybody waits as long as it says
 minute has more than 50 edits.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from bot.connection.client import Script, read

@@ -1,7 +1,5 @@
 """Live messages: rendered from the newest state under a lease, so that the last state wins."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json
@@ -23,7 +21,9 @@ from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from handlers.dispatcher import Unknown
 from handlers.views.blocks import Message
+from phases.messages.base import Action
 from phases.messages.commands import LiveMessageDeleted
+from phases.messages.results import ChannelArchived
 from phases.ports.ports import PortError
 from phases.record.incident import Incident, MessageRef
 
@@ -56,11 +56,11 @@ BUSY_SECONDS = 0.2
 TROUBLE_SECONDS = 2.0
 FAULT_SECONDS = 30.0
 AT_ONCE = 4
-DELETED = "message_not_found"
+DELETED, ARCHIVED = "message_not_found", "is_inactive"
 """https://docs.slack.dev/reference/methods/chat.update#errors
 
-Bolt does not hand on the event that tells of it: it takes whatever is about a bot's own message for
-the bot's own doing.
+Bolt does not hand on the event that tells of a deletion: it takes whatever is about a bot's own
+message for the bot's own doing.
 """
 
 
@@ -282,7 +282,10 @@ class Live(Worker):
                 await self._slack.update(ref.channel, ref.ts, message)
         except (PortError, TimeoutError) as error:
             if isinstance(error, SlackRefused) and error.error == DELETED:
-                return await self._deleted(marked, ref)
+                return await self._lost(marked, LiveMessageDeleted(ref=ref), "somebody deleted it")
+            if isinstance(error, SlackRefused) and error.error == ARCHIVED:
+                why = "its channel is archived"
+                return await self._lost(marked, ChannelArchived(channel=ref.channel), why)
             return await self._not_sent(marked, error, token)
         self.counts["edited"] += 1
         return _End(
@@ -303,13 +306,15 @@ class Live(Worker):
         self._held_off[marked] = time.monotonic() + wait
         return _End()
 
-    async def _deleted(self, marked: str, ref: MessageRef) -> _End:
-        if self._incidents is not None:
-            action, id = LiveMessageDeleted(ref=ref), marked.partition("|")[0]
-            if isinstance(await self._incidents.dispatch(action, id), Unknown):
-                self._held_off[marked] = time.monotonic() + TROUBLE_SECONDS
-                return _End()
-        return self._drop(marked, "somebody deleted it")
+    async def _lost(self, marked: str, action: Action, why: str) -> _End:
+        """Report what became of a message: the incident may want another in its place."""
+        id = marked.partition("|")[0]
+        if self._incidents is not None and isinstance(
+            await self._incidents.dispatch(action, id), Unknown
+        ):
+            self._held_off[marked] = time.monotonic() + TROUBLE_SECONDS
+            return _End()
+        return self._drop(marked, why)
 
     def _drop(self, marked: str, reason: str) -> _End:
         self.counts["dropped"] += 1

@@ -1,7 +1,5 @@
 """A live message by its name, from the newest state: for its first posting and for every edit."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 

@@ -5,8 +5,6 @@ again at once or when that version is installed; nobody tries in circles. Meanwh
 `firebreak_effects_aside` counts them and `firebreak doctor` lists them.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass

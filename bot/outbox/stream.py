@@ -1,9 +1,7 @@
 """The outbox in Redis: a stream with a consumer group, and a waiting room for the next tries."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -36,7 +34,7 @@ class PendingEntry:
     def crashes(self) -> int:
         return int(self.fields.get("crashes", "0"))
 
-    def again(self) -> PendingEntry:
+    def again(self) -> Self:
         """Return the same entry for another try by the worker that holds it."""
         attempt = str(int(self.fields.get("attempt", "0")) + 1)
         return replace(self, fields={**self.fields, "attempt": attempt})

@@ -1,7 +1,5 @@
 """Limits of the effects that run at once for an outside system, and the order of the others."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import Mapping

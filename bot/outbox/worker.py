@@ -1,7 +1,5 @@
 """The worker of the outbox: performs effects at least once, and reports how each one ended."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

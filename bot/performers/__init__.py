@@ -3,15 +3,12 @@
 Importing this package registers all of them.
 """
 
-from __future__ import annotations
-
 from bot.performers import (  # noqa: F401  importing them registers their functions
     deploys,
-    hotfix_merge,
     notify,
     postmortem,
+    pull_requests,
     resolve_issues,
-    revert,
     sentry,
     slack,
     tickets,

@@ -1,7 +1,5 @@
 """The context of performers, with every store and client, and their register."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from bot.clients.linear.client import Linear
 from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry.resolver import SentryIssues
 from bot.clients.slack.client import MessageKey, Slack
+from bot.clients.slack.errors import SlackRefused
 from bot.clients.slack.people import SlackPeople
 from bot.store.changes import Changes
 from bot.store.deploy_history import Deploys
@@ -26,7 +25,7 @@ from bot.store.past_incidents import RedisMemory
 from handlers.slack.context import Context
 from handlers.views.blocks import Message
 from phases.messages.base import Action, Effect
-from phases.messages.results import EffectDone
+from phases.messages.results import ChannelArchived, EffectDone
 from phases.ports.coordination import Archive
 from phases.ports.ports import Endpoint, ErrorTracker, FlagLog, NotSetUp, PortError
 from phases.record.incident import Entry, Incident
@@ -104,7 +103,31 @@ class EffectContext(Context):
     ) -> str:
         """Post what an effect says, once over all its tries. Return the message's `ts`."""
         key = self._key(job, incident, channel, thread)
-        return await self.slack.post(channel, message, key, thread)
+        return await self.post_once(incident, channel, message, key, thread)
+
+    async def post_once(
+        self,
+        incident: Incident,
+        channel: str,
+        message: Message,
+        key: MessageKey,
+        thread: str | None,
+    ) -> str:
+        """Post a message. Return its `ts`.
+
+        Where the incident's channel is archived and nobody heard of it (the bot was away, or the
+        app's manifest is an older one), the incident hears of it now; another try then finds the
+        channel that takes its place.
+        """
+        try:
+            return await self.slack.post(channel, message, key, thread)
+        except SlackRefused as refused:
+            if refused.error != "is_archived":
+                raise
+            await self.dispatcher.dispatch(ChannelArchived(channel=channel), incident.id)
+            own = incident.own_channel
+            again = incident.open and own is not None and own.id == channel
+            raise PortError("slack", refused.text, retryable=again) from refused
 
     async def find_posted(self, job: Job, incident: Incident, channel: str) -> str | None:
         """Return the `ts` of what an earlier try of an effect has posted; None where none did."""

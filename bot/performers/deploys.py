@@ -4,8 +4,6 @@ A deploy is read back. That a flag or a switch is off is not: no command of the 
 checks after it do.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -67,7 +65,7 @@ async def start_turn_off(
     try:
         await context.switch.start(service, id, effect.change)
     except PortError as error:
-        return await _not_started(error, job, id, lambda: context.switch.give_up(service, id))
+        return await _not_started(error, job, id, lambda: context.switch.give_up(id))
     return DeployStarted(deploy_id=id)
 
 
@@ -123,7 +121,7 @@ async def follow_deploy(
     service = context.service(incident)
     action = _action(incident, effect.deploy_id)
     if not action.deploys:
-        return await _follow_turn_off(effect.deploy_id, service, context)
+        return await _follow_turn_off(effect.deploy_id, context)
     deployer = _deployer(context, service)
     state = await deployer.look(service, effect.deploy_id)
     if state.state == "running":
@@ -150,10 +148,8 @@ async def follow_deploy(
     )
 
 
-async def _follow_turn_off(
-    id: str, service: Service, context: EffectContext
-) -> DeployProgressed | DeployFinished:
-    state = await context.switch.look(service, id)
+async def _follow_turn_off(id: str, context: EffectContext) -> DeployProgressed | DeployFinished:
+    state = await context.switch.look(id)
     if state.state == "running":
         return DeployProgressed(deploy_id=id, lines=state.lines, output=state.output)
     return DeployFinished(

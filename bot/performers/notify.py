@@ -1,7 +1,5 @@
 """Effects on Discord and PagerDuty. A system without settings is off, and nothing fails."""
 
-from __future__ import annotations
-
 from bot.clients.discord import Discord
 from bot.clients.pagerduty import PagerDuty
 from bot.performers.context import EffectContext, helps_soon, performs

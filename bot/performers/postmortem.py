@@ -1,7 +1,5 @@
 """Effects of the post-mortem: its number, its file, and the time zone of its writer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 

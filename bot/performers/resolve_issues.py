@@ -1,7 +1,5 @@
 """Sentry's issues are set to resolved when users have recovered (`SENTRY_RESOLVE`)."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 

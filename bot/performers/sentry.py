@@ -1,7 +1,5 @@
 """Effects that measure: triage, investigation, bisect, re-checks. They only read outside."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from itertools import chain

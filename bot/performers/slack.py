@@ -1,7 +1,5 @@
 """Effects in Slack: channel, topic, invitations, live messages, sentences, the summary."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 
@@ -233,19 +231,15 @@ async def post_live(effect: PostLive, job: Job, context: EffectContext) -> Messa
     message = await context.render(effect.name, incident, context.now())
     given_up = was_given_up(incident, effect)
     earlier = given_up or job.maybe_done
-    ts = await context.slack.post(
-        channel,
-        message,
-        MessageKey(
-            job.incident,
-            job.key,
-            since=incident.declared_at if given_up else job.created,
-            maybe_posted=earlier,
-            live=f"{incident.ulid}:{effect.name}",
-            threads=other_threads(incident, channel, thread),
-        ),
-        thread,
+    key = MessageKey(
+        job.incident,
+        job.key,
+        since=incident.declared_at if given_up else job.created,
+        maybe_posted=earlier,
+        live=f"{incident.ulid}:{effect.name}",
+        threads=other_threads(incident, channel, thread),
     )
+    ts = await context.post_once(incident, channel, message, key, thread)
     # What an earlier try posted shows the state of that time, and nobody knows which.
     await context.posted(incident.id, effect.name, None if earlier else message)
     return MessagePosted(name=effect.name, ref=MessageRef(channel=channel, ts=ts))

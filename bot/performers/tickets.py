@@ -3,8 +3,6 @@
 Without a key Linear is off, and each of them is done at once.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from bot.clients.linear.client import Linear, NewIssue

@@ -1,7 +1,5 @@
 """Reads a pinned message for the timeline: its words now, and if it is still pinned."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

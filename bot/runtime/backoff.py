@@ -5,8 +5,6 @@ even one that creates something. An effect of many calls that began anew would m
 again and again.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ is written by the clock of Redis and measured by this machine's: an hour apart, 
 count as one that goes on after the action, or the fire that goes on would count as none.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

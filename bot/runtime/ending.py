@@ -1,7 +1,5 @@
 """The start and the end of a process that serves: signals, a surely reached end, the collector."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import logging

@@ -9,8 +9,6 @@ A half that ends: with the front the bot ends; the back is started again. Where 
 killed, a pipe closes, and both halves end at once: nothing goes on beside the next bot.
 """
 
-from __future__ import annotations
-
 import gc
 import logging
 import os

@@ -1,7 +1,5 @@
 """Logging: short lines on a terminal, else JSON; never a token, a body, or an end user."""
 
-from __future__ import annotations
-
 import json
 import logging
 import sys

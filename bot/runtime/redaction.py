@@ -1,7 +1,5 @@
 """Output of deploys and scripts, made fit to be shown: whole lines, no secrets."""
 
-from __future__ import annotations
-
 import re
 
 from phases.record.findings import DeployOutput

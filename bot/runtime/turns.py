@@ -1,7 +1,5 @@
 """Turns: so many at once, in their order, and what goes first before everything else."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """The turns of a worker's loop: trouble is logged once when it begins and once when it is over."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import traceback

@@ -1,7 +1,5 @@
 """The calls of a person's agents in the last minute, in Redis: one limit for all of them."""
 
-from __future__ import annotations
-
 from uuid import uuid4
 
 from bot.connection.client import Script

@@ -3,8 +3,6 @@
 A sorted set a service, as the deploys are (`deploy_history.py`); triage reads them as suspects.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """A clock of Redis that is set back: what waits there is moved with it, once over all replicas."""
 
-from __future__ import annotations
-
 from bot.connection.client import GROUP, Script
 from bot.store.incident_store import Store
 

@@ -1,7 +1,5 @@
 """The request of `commit.lua`: a change as JSON, with its indexes and its memory. Pure."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime

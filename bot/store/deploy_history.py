@@ -5,8 +5,6 @@ has ended: a killed bot finds it again. It fires once, because the incident is d
 delivery claim of the watch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

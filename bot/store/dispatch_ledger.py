@@ -4,20 +4,16 @@ So no replica sends a second one. A workflow dispatch has no key of its own, and
 some seconds later (docs/code.md, What each effect does).
 """
 
-from __future__ import annotations
-
-import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.store.expiring_keys import ExpiringKeys
 from bot.store.incident_store import Store
+from phases.record.value import Value
 
 KEPT_SECONDS = 24 * 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(Value):
     at: datetime
     run: int | None = None
     given_up: bool = False
@@ -32,30 +28,23 @@ class Dispatches:
 
     async def first(self, deploy_id: str) -> bool:
         """True once for each `deploy_id`: whoever hears it may dispatch."""
-        return await self._first(deploy_id)
+        value = Dispatch(at=datetime.now(UTC)).model_dump_json()
+        return await self._keys.first(deploy_id, KEPT_SECONDS, value)
 
     async def give_up(self, deploy_id: str) -> bool:
         """Take the turn of whoever would dispatch. False: somebody has dispatched, or may have."""
-        return await self._first(deploy_id, given_up=True)
+        value = Dispatch(at=datetime.now(UTC), given_up=True).model_dump_json()
+        return await self._keys.first(deploy_id, KEPT_SECONDS, value)
 
     async def known(self, deploy_id: str) -> Dispatch | None:
         value = await self._keys.get(deploy_id)
-        if value is None:
-            return None
-        dispatch = json.loads(value)
-        at, given_up = datetime.fromisoformat(dispatch["at"]), bool(dispatch.get("given_up"))
-        return Dispatch(at, dispatch.get("run"), given_up)
+        return None if value is None else Dispatch.model_validate_json(value)
 
     async def became(self, deploy_id: str, run: int) -> None:
         """Remember the run that the dispatch became."""
         known = await self.known(deploy_id)
-        at = known.at if known else datetime.now(UTC)
-        value = json.dumps({"at": at.isoformat(), "run": run})
-        await self._keys.set(deploy_id, KEPT_SECONDS, value)
-
-    async def _first(self, deploy_id: str, **more: bool) -> bool:
-        value = json.dumps({"at": datetime.now(UTC).isoformat(), **more})
-        return await self._keys.first(deploy_id, KEPT_SECONDS, value)
+        value = Dispatch(at=known.at if known else datetime.now(UTC), run=run)
+        await self._keys.set(deploy_id, KEPT_SECONDS, value.model_dump_json())
 
     async def forget(self, deploy_id: str) -> None:
         """GitHub surely took nothing: it may be tried again."""

@@ -1,7 +1,5 @@
 """Keys that end by themselves: short notes that all replicas share."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bot.connection.client import call, read

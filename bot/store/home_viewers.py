@@ -1,7 +1,5 @@
 """The people who have App Home open, in Redis: one replica at a time keeps it current."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import uuid4
 

@@ -1,14 +1,12 @@
 """Incidents in Redis: one record an incident, one script a commit, and the reads beside it."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ValidationError
 from redis.asyncio import Redis
@@ -129,11 +127,11 @@ class Store:
         """Set by every commit of this process that marks a live message, for `bot.live`."""
 
     @classmethod
-    def open(cls, url: str, *, prefix: str = "{fb}", wait_replicas: int = 0) -> Store:
+    def open(cls, url: str, *, prefix: str = "{fb}", wait_replicas: int = 0) -> Self:
         """A store on a URL of `bot.config.redis_url`; nothing is sent yet."""
         return cls(connect(url), prefix=prefix, wait_replicas=wait_replicas)
 
-    def beside(self, name: str) -> Store:
+    def beside(self, name: str) -> "Store":
         """The same Redis, under keys of its own that are the bot's, too."""
         return Store(
             self.redis, prefix=f"{self.keys.prefix}:{name}", wait_replicas=self._wait_replicas

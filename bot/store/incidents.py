@@ -1,7 +1,5 @@
 """Dispatches actions: load, step, commit, and again after a conflict. The only caller of `step`."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import logging
@@ -89,7 +87,7 @@ class _Asked:
 
     @property
     def first(self) -> bool:
-        """Whether people wait for it: housekeeping that ends at the same time gives way."""
+        """True where people wait for it: housekeeping that ends at the same time gives way."""
         return isinstance(self.trigger, Delivery) or isinstance(self.action, WAITED_FOR)
 
 

@@ -1,7 +1,5 @@
 """One try of one effect, as the worker of the outbox hands it to a performer."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime

@@ -3,8 +3,6 @@
 Memories are written by the commit that makes them true (`commit.lua`); here they are read.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Sequence

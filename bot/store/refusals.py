@@ -1,7 +1,5 @@
 """The reasons why a commit was refused, in words; and what is refused before it is sent."""
 
-from __future__ import annotations
-
 import logging
 
 from bot.store.incident_store import Taken

@@ -1,7 +1,5 @@
 """Charts and tables: a setting, and a refusal of Slack that all replicas remember for a day."""
 
-from __future__ import annotations
-
 import logging
 from typing import Literal
 

@@ -5,8 +5,6 @@ commit of its own, is made anew from the record by whoever reads it first: two r
 once, and a reader that is killed halfway leaves nothing wrong behind.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Sequence

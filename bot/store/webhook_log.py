@@ -5,8 +5,6 @@ the same one. One hash in Redis, written behind the answer: at most once a secon
 for webhooks that came well.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

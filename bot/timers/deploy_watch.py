@@ -4,8 +4,6 @@ Any replica may look; the claim in the incident's commit lets one of them raise 
 (rules: `phases/verification/post_deploy.py`).
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

@@ -4,8 +4,6 @@ Any replica may post: a lease keeps two from trying at once, and the metadata of
 second try what the first one did.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,5 @@
 """The clock: one APScheduler job sweeps the due timers, without state and without a lease."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random

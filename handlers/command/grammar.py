@@ -3,14 +3,24 @@
 Pure: the same words mean the same in the same place.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from handlers.slack import slack_text
+from handlers.command.words import (
+    FILLING,
+    ID,
+    JOINING,
+    MARKS,
+    POLITE,
+    STOPS,
+    Words,
+    canonical_id,
+    incident_id,
+    parts_of,
+)
 from phases.record.incident import Severity
+from phases.text.wording import word_list
 
 WITHOUT_TEXT = (
     "status",
@@ -33,7 +43,7 @@ NAMES = (*WITHOUT_TEXT, *WITH_TEXT, *WITH_OWN_GRAMMAR)
 SYNONYMS = {
     **dict.fromkeys(("close", "closed", "done", "end", "solved", "over"), "resolve"),
     **dict.fromkeys(("revert", "undo"), "rollback"),
-    **dict.fromkeys(("ack", "mine"), "lead"),
+    **dict.fromkeys(("ack", "mine", "assign"), "lead"),
     "abort": "cancel",
 }
 """What other tools call it: a single such word is asked about."""
@@ -45,36 +55,29 @@ WITH_ONE_WORD = frozenset({"severity", "lead", "history"})
 """Subcommands with one word; `severity 9` and `lead @unknown` are hardly a new incident."""
 STRICT = frozenset({*WITHOUT_TEXT, "severity", "lead", "reopen", "merge", "split"})
 """Subcommands after which so little may stand that they can be read from between quotes."""
-MARKS = "\"'`*_~()[]{}「」『』【】〈〉《》"
-"""Quotes, brackets, and the marks that format a word in Slack."""
-STOPS = ".,;:!?"
-
-_ID = re.compile(
-    r"(?<![\w-])(?:#?inc-(?P<channel>\d{4,7})-[\w-]+"
-    r"|#?inc(?: ?[-_ー] ?|[:./]|[ #]?)(?P<number>\d{1,7})(?!\w|-|\.\d))",
-    re.IGNORECASE,
-)
-"""`ー` is what the dash's key writes in Japanese."""
 _TYPED_TWICE = re.compile(r"/incident(?:\s+|$)", re.IGNORECASE)
-HELP = frozenset({"?", "-h", "--help", "-help", "/help", "h"})
-_FILLING = frozenset(
-    {"please", "pls", "plz", "thanks", "thx", "now", "of", "for", "on", "about", "the", "me"}
-)
-"""Words without a meaning beside a subcommand and an id: `status of INC-0042 please`."""
-_JOINING = frozenset(
-    {"into", "with", "and", "to", "in", "from", "off", "out", "->", "→", "=>", "&", "+"}
-)
+HELP = frozenset({"?", "??", "-h", "--help", "-help", "/help", "h"})
 _APART = re.compile(
     r"(roll|hot|post|re|time)[ -](back|fix|mortem|check|open|line)\b", re.IGNORECASE
 )
-_SEV = re.compile(r"sev(?:erity)?[-=: ]{0,2}([1-4])\b", re.IGNORECASE)
-_RELEASE = re.compile(
-    r"(?:to )?(?:v?\d+(?:\.\d+)+[\w.+-]*|(?=[0-9a-f]*\d)[0-9a-f]{7,40}|[\w.-]+/[\w./-]+)",
+_SEV = re.compile(r"(?:sev(?:erity)?[-=: ]{0,2}|p)([1-4])\b", re.IGNORECASE)
+_LEADING = frozenset(word_list("incident show set take get give do me the my our"))
+"""Words before a subcommand: `take the lead`, `show status`, `incident resolve`."""
+_OPENING = re.compile(
+    r"(?:declare|new|create|start|report|raise|trigger|open(?= .))(?: (?:a|an|the|new))*"
+    r"(?: incident)?[.!]*|(?:(?:a|an|the|new) )*incident[.!]*",
     re.IGNORECASE,
 )
-"""A version, a commit or a branch behind `rollback` or `hotfix`."""
+"""How other tools open one: nobody has said yet what is wrong."""
+_RELEASE = re.compile(
+    r"(?:to )?(?:v?\d+(?:\.\d+)+[\w.+-]*|(?=[0-9a-f]*\d)[0-9a-f]{7,40}|[\w.-]+/[\w./-]+"
+    r"|(?:last|latest|previous|prior|older|old|stable)(?: (?:release|version|deploy(?:ment)?|one))?"
+    r"|prod(?:uction)?|https?://\S+|#?\d{1,7})",
+    re.IGNORECASE,
+)
+"""A version, a commit, a branch or a pull request behind `rollback` or `hotfix`."""
 _PERSON = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^>]*)?>")
-_SEVERITY = re.compile(r"(?:sev(?:erity)?-?)?([1-4])", re.IGNORECASE)
+_SEVERITY = re.compile(r"(?:(?:sev(?:erity)?-?)|p)?([1-4])", re.IGNORECASE)
 _SYMPTOM = re.compile(
     r"\b(is|are|was|were|isn't|aren't|not|broken|break[s]?|fail\w*|down|wrong|missing|slow"
     r"|crash\w*|errors?|hangs?|stuck"
@@ -142,20 +145,22 @@ Reading = Subcommand | Declare | Ambiguous | Near
 
 
 def parse(
-    text: str, *, here: bool, one_open: bool = False, services: Collection[str] = ()
+    text: str, *, here: bool, some_open: bool = False, services: Collection[str] = ()
 ) -> Reading:
     """Read the words. `here`: in an incident's channel.
 
-    `one_open`: elsewhere, and exactly one incident is open.
+    `some_open`: elsewhere, and an incident is open.
     """
     text = text.strip()
     if text.startswith("/"):
         text = _TYPED_TWICE.sub("", text, count=1)
-    words = _Words.of(text)
+    words = Words.of(text)
     if text.lower() in HELP:
         return Subcommand("help")
     if not words.read:
         return Declare(text)
+    if _OPENING.fullmatch(words.read):
+        return Declare("")
     if (reading := _id_first(words, text, here=here, services=services)) is not None:
         return reading
     first, _, read = words.read.partition(" ")
@@ -166,134 +171,90 @@ def parse(
     if name == "declare":
         return Declare(rest.typed)
     if name in NAMES:
-        fitting = _subcommand(name, rest, here=here, one_open=one_open, services=services)
+        fitting = _subcommand(name, rest, here=here, some_open=some_open, services=services)
         if isinstance(fitting, Subcommand) and name in ACTING and words.read.endswith("?"):
             return Ambiguous(fitting, Declare(text))
         if fitting is not None:
             return fitting
-    if (meant := _split_subcommand(words.read, here=here, services=services)) is not None:
+    if (meant := _as_said(words.read, here=here, services=services)) is not None:
         return Ambiguous(meant, Declare(text))
     if not rest.read and (close := SYNONYMS.get(name) or nearest(name)) is not None:
         return Near(text, close, Declare(text))
-    if name in WITH_ONE_WORD and " " not in rest.read.strip() and not _SYMPTOM.search(rest.read):
+    one_word = name in WITH_ONE_WORD and len(_apart_from_ids(parts_of(rest.read))[1]) <= 1
+    if one_word and not _SYMPTOM.search(rest.read):
         return Near(text, name, Declare(text))
     return Declare(text)
 
 
 def _id_first(
-    words: _Words, text: str, *, here: bool, services: Collection[str]
+    words: Words, text: str, *, here: bool, services: Collection[str]
 ) -> Ambiguous | None:
     """Read `INC-0042` alone, and `INC-0042 rollback`: both may be commands, and are asked about."""
-    id = _ID.match(words.read)
+    id = ID.match(words.read)
     if id is None:
         return None
     rest = words.after(id.end())
     if not rest.read:
-        return Ambiguous(Subcommand("status", _canonical_id(id)), Declare(text))
-    if rest.read.partition(" ")[0].strip(MARKS + STOPS).lower() not in STRICT:
+        return Ambiguous(Subcommand("status", canonical_id(id)), Declare(text))
+    word, _, more = rest.read.partition(" ")
+    word = word.strip(MARKS + STOPS).lower()
+    if word not in STRICT and (more or word in NAMES):
         return None
-    read = parse(f"{rest.read.rstrip(STOPS)} {_canonical_id(id)}", here=here, services=services)
-    return Ambiguous(read, Declare(text)) if isinstance(read, Subcommand) else None
+    read = parse(f"{rest.read.rstrip(STOPS)} {canonical_id(id)}", here=here, services=services)
+    meant = read.subcommand if isinstance(read, Ambiguous) else read
+    return Ambiguous(meant, Declare(text)) if isinstance(meant, Subcommand) else None
 
 
-def _split_subcommand(read: str, *, here: bool, services: Collection[str]) -> Subcommand | None:
-    """Read `roll back`, `post-mortem INC-0042` and `sev2` as the subcommands they nearly are."""
-    if _SEV.match(read):
-        joined = _SEV.sub(r"severity \1", read, count=1)
+def _as_said(read: str, *, here: bool, services: Collection[str]) -> Subcommand | None:
+    """Read words that are a subcommand as people say it.
+
+    `roll back`, `sev2`, `take the lead`, `close INC-0042`, `stauts please`.
+    """
+    first, _, rest = read.partition(" ")
+    word = first.strip(MARKS + STOPS).lower()
+    before = word in _LEADING | POLITE
+    if before:
+        said = rest
+    elif _SEV.match(read):
+        said = _SEV.sub(r"severity \1", read, count=1)
     elif _APART.match(read):
-        joined = _APART.sub(r"\1\2", read, count=1)
+        said = _APART.sub(r"\1\2", read, count=1)
     else:
+        name = _called(word, rest)
+        said = f"{name} {rest}" if name is not None else read
+    if said in (read, ""):
         return None
-    if joined == read:
+    reading = parse(said, here=here, services=services)
+    meant = reading.subcommand if isinstance(reading, Ambiguous) else reading
+    if not isinstance(meant, Subcommand):
         return None
-    meant = parse(joined, here=here, services=services)
-    return meant if isinstance(meant, Subcommand) else None
+    # `the cancel button` cancels nothing.
+    sure = not before or word in POLITE or word == "incident" or meant.name in STRICT
+    return meant if sure else None
 
 
-def incident_id(text: str) -> str | None:
-    """Read `inc-42`, `INC 0042` and `#inc-0042-the-till-is-stuck` as the same incident."""
-    id = _ID.fullmatch(slack_text.spelled(text).strip().strip(MARKS + STOPS))
-    return _canonical_id(id) if id else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """Words as typed, and as they read: in plain letters, without quotes around all of them."""
-
-    typed: str
-    read: str
-    places: tuple[int, ...]
-    """The place of each letter of `read` in `typed`."""
-
-    @classmethod
-    def of(cls, typed: str) -> _Words:
-        letters = [
-            (" " if letter.isspace() else letter, place)
-            for letter, place in slack_text.letters(typed)
-        ]
-        begin, end = 0, len(letters)
-        while begin < end and letters[begin][0] in MARKS + " ":
-            begin += 1
-        while begin < end and letters[end - 1][0] in MARKS + " ":
-            end -= 1
-        begin = 0 if end == len(letters) else begin  # only what is around all of it
-        begin = next((n for n in range(begin, end) if letters[n][0] != " "), end)
-        if 0 < begin < end:
-            typed = typed[: letters[end - 1][1] + 1]
-        return cls(
-            typed,
-            "".join(letter for letter, _ in letters[begin:end]),
-            tuple(place for _, place in letters[begin:end]),
-        )
-
-    def after(self, letters: int) -> _Words:
-        """Return what stands behind so many letters, and behind the colon or dash after them."""
-        begin = letters
-        while begin < len(self.read) and self.read[begin] in STOPS + "- ":
-            begin += 1
-        if begin == len(self.read):
-            return _Words("", "", ())
-        if " " not in self.read[letters:begin]:
-            begin = letters
-        first = self.places[begin]
-        return _Words(
-            self.typed[first:].strip(),
-            self.read[begin:],
-            tuple(p - first for p in self.places[begin:]),
-        )
-
-
-def _canonical_id(id: re.Match[str]) -> str:
-    return f"INC-{int(id['number'] or id['channel']):04d}"
-
-
-def _ids(read: str) -> str:
-    """Return the same words with every incident's id written in one way, as one word."""
-    return _ID.sub(_canonical_id, read)
-
-
-def _parts(read: str, *, numbers: str = "") -> list[str]:
-    """Return the words without marks; a number that `numbers` fits becomes an incident's id."""
-    spaced = re.sub(r"(?<=\d),(?=[#i\d])", " ", _ids(read), flags=re.IGNORECASE)
-    parts = [part.strip(MARKS + STOPS) for part in spaced.split()]
-    number = re.compile(numbers or "(?!)")
-    return [
-        f"INC-{int(part.lstrip('#')):04d}" if number.fullmatch(part) else part
-        for part in parts
-        if part
-    ]
+def _called(word: str, rest: str) -> str | None:
+    """Return the subcommand that a word nearly is, or is elsewhere, with an incident behind it."""
+    ids, others = _apart_from_ids(parts_of(rest, numbers=r"#\d{1,7}"))
+    name = SYNONYMS.get(word) or nearest(word)
+    if word in NAMES or name is None or not rest:
+        return None
+    others = [part for part in others if name != "lead" or not _PERSON.fullmatch(part)]
+    sure = word in SYNONYMS or len(word) > 4 or (ids and letters_apart(word, name) == 1)
+    begins = name in WITH_TEXT and ID.match(rest) is not None
+    return name if sure and (not others or begins) else None
 
 
 def _subcommand(
-    name: str, rest: _Words, *, here: bool, one_open: bool, services: Collection[str]
+    name: str, rest: Words, *, here: bool, some_open: bool, services: Collection[str]
 ) -> Subcommand | Ambiguous | None:
     """Return the reading as a subcommand, if the rest fits it."""
     if name in WITHOUT_TEXT:
-        return _without_text(name, rest.read)
+        return _without_text(name, rest.read, services)
     if name in WITH_TEXT:
-        return _with_text(name, rest, here=here, one_open=one_open)
-    numbered = _parts(rest.read, numbers=r"#?\d{1,7}")
-    parts = _parts(rest.read, numbers=r"#\d{1,7}")
+        return _with_text(name, rest, here=here, some_open=some_open)
+    numbered = parts_of(rest.read, numbers=r"#?\d{1,7}")
+    parts = parts_of(rest.read, numbers=r"#\d{1,7}")
     match name:
         case "severity":
             return _severity(parts)
@@ -302,13 +263,15 @@ def _subcommand(
         case "history":
             known = {service.casefold(): service for service in services}
             named = rest.read.strip(MARKS + STOPS + " ").casefold()
+            if named not in known:
+                named = " ".join(_apart_from_ids(parts)[1]).casefold()
             fits = not named or named in known
             return Subcommand(name, text=known.get(named, "")) if fits else None
-        case "reopen" if here and all(part.lower() in _FILLING for part in numbered):
+        case "reopen" if here and all(part.lower() in FILLING for part in numbered):
             return Subcommand(name)
         case "reopen" if numbered and incident_id(numbered[0]):
             meant = Subcommand(name, incident_id(numbered[0]))
-            why = [part for part in numbered[1:] if part.lower() not in _FILLING]
+            why = [part for part in numbered[1:] if part.lower() not in FILLING]
             return Ambiguous(meant, Declare(f"{name} {rest.typed}")) if why else meant
         case "merge" if all(ids := _merged(numbered)):
             first, others = (ids[0], ids[1:]) if len(ids) > 1 else (None, ids)
@@ -324,34 +287,41 @@ def _subcommand(
 
 def _merged(parts: list[str]) -> list[str]:
     """Return the ids, without the words between them; empty where a word is neither."""
-    return [incident_id(part) or "" for part in parts if part.lower() not in _JOINING | _FILLING]
+    return [incident_id(part) or "" for part in parts if part.lower() not in JOINING | FILLING]
 
 
-def _without_text(name: str, read: str) -> Subcommand | Ambiguous | None:
-    """Read a subcommand alone or with an incident.
+def _without_text(name: str, read: str, services: Collection[str]) -> Subcommand | Ambiguous | None:
+    """Read a subcommand alone, with an incident, or with the service that it is about.
 
     Where something is deployed, a number or link may be a pull request's or a release's.
     """
-    parts = [part for part in _parts(read) if part.lower() not in _FILLING]
-    if not parts:
-        return Subcommand(name)
-    if name in ("rollback", "hotfix") and _RELEASE.fullmatch(" ".join(parts)):
-        return Ambiguous(Subcommand(name), Declare(f"{name} {read}"))
-    if len(parts) > 1:
+    ids, others = _apart_from_ids(parts_of(read))
+    if len(ids) > 1:
         return None
-    if (named := incident_id(parts[0])) is not None:
-        return Subcommand(name, named)
-    number = re.fullmatch(r"#?\d{1,7}", parts[0])
-    if name in ("rollback", "hotfix") and (number or parts[0].startswith(("http://", "https://"))):
-        return Ambiguous(Subcommand(name), Declare(f"{name} {read}"))
-    if number is None:
-        return None
-    return Subcommand(name, incident_id(f"INC-{parts[0].lstrip('#')}"))
+    said, id = " ".join(others), ids[0] if ids else None
+    if not said or (name == "help" and all(part.lower() in NAMES for part in others)):
+        return Subcommand(name, id)
+    service = _service_before(said, services)
+    said = said[len(service) :].strip()
+    meant = Subcommand(name, id, text=service)
+    if (service and not said) or (name in ("rollback", "hotfix") and _RELEASE.fullmatch(said)):
+        return Ambiguous(meant, Declare(f"{name} {read}"))
+    if id is None and not service and re.fullmatch(r"#?\d{1,7}", said):
+        return Subcommand(name, incident_id(f"INC-{said.lstrip('#')}"))
+    return None
+
+
+def _service_before(said: str, services: Collection[str]) -> str:
+    """Return the service with which the words begin, as they write it; empty if none does."""
+    begins = (said[: len(name)] for name in services if name and said[len(name) :][:1] in ("", " "))
+    known = {name.casefold() for name in services}
+    return max((begin for begin in begins if begin.casefold() in known), key=len, default="")
 
 
 def _severity(parts: list[str]) -> Subcommand | None:
     """Read `severity 2` and `severity sev2`, with an id before or after the level."""
     ids, others = _apart_from_ids(parts)
+    others = [part for part in others if part.lower() not in ("to", "at", "level")]
     number = _SEVERITY.fullmatch("".join(others))
     if number is None or len(ids) > 1:
         return None
@@ -370,27 +340,33 @@ def _lead(parts: list[str]) -> Subcommand | None:
 
 def _apart_from_ids(parts: list[str]) -> tuple[list[str], list[str]]:
     """Return the incidents' ids, and the other words that have a meaning."""
-    parts = [part for part in parts if part.lower() not in _FILLING]
+    parts = [part for part in parts if part.lower() not in FILLING]
     ids = [id for part in parts if (id := incident_id(part))]
     return ids, [part for part in parts if not incident_id(part)]
 
 
 def _with_text(
-    name: str, rest: _Words, *, here: bool, one_open: bool
+    name: str, rest: Words, *, here: bool, some_open: bool
 ) -> Subcommand | Ambiguous | None:
     """Read `update`, `cause`, `fixed` and `cancel`.
 
     With an id they are meant; without one their words may be those of a new incident.
     """
-    if (id := _ID.match(rest.read)) is not None:
+    if (id := ID.match(rest.read)) is not None:
         text = rest.after(id.end()).typed  # without text the form opens
-        return Subcommand(name, _canonical_id(id), text)
+        return Subcommand(name, canonical_id(id), text)
     if not rest.read:
         return Subcommand(name) if here else None
+    if not _apart_from_ids(parts_of(rest.read))[1]:  # `cancel it`: the form asks for the reason
+        return (
+            Subcommand(name)
+            if here
+            else Ambiguous(Subcommand(name), Declare(f"{name} {rest.typed}"))
+        )
     meant = Subcommand(name, text=rest.typed)
     if here and not _reads_as_report(name, rest.read):
         return meant
-    if here or one_open:
+    if here or some_open:
         return Ambiguous(meant, Declare(f"{name} {rest.typed}"))
     return None
 

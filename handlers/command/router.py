@@ -3,8 +3,6 @@
 The answer rides on the ack.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -92,11 +90,12 @@ async def incident_command(ctx: Context, body: dict[str, Any]) -> Ack | None:
 async def _answer_words(interaction: Interaction, text: str) -> Message | None:
     """Do what the words mean, or ask what they mean."""
     here = await incident_of_channel(interaction) is not None
-    services = [service.name for service in interaction.ctx.catalogue.all()]
+    every = interaction.ctx.catalogue.all()
+    services = [name for service in every for name in (service.name, *service.aliases)]
     text = await _with_ids(interaction, text)
-    reading = parse(text, here=here, one_open=True, services=services)
+    reading = parse(text, here=here, some_open=True, services=services)
     # The open incidents are only read where it matters: whoever declares does not wait for them.
-    if isinstance(reading, Ambiguous) and not here and len(await interaction.open_incidents()) != 1:
+    if isinstance(reading, Ambiguous) and not here and not await interaction.open_incidents():
         reading = parse(text, here=here, services=services)
     match reading:
         case Declare(text=words):
@@ -135,7 +134,8 @@ async def _run_subcommand(interaction: Interaction, subcommand: Subcommand) -> M
         case "list":
             return await status.listing(interaction)
         case "history":
-            return await history.history(interaction, subcommand.text)
+            service = interaction.ctx.catalogue.get(subcommand.text)
+            return await history.history(interaction, service.name if service else "")
         case "trends":
             return await history.show_trends(interaction)
         case "drill":
@@ -175,9 +175,16 @@ async def _incident_meant(interaction: Interaction, subcommand: Subcommand) -> I
     """Return the incident that is named, that of this channel, or the only open one; else ask."""
     if (id := subcommand.incident) is not None:
         return await interaction.find(id) or notes.note(GONE.format(id=id))
-    if (incident := await incident_of_channel(interaction)) is not None:
+    name = subcommand.name
+    service = interaction.ctx.catalogue.get(subcommand.text) if name in _BARE else None
+    incident = await incident_of_channel(interaction)
+    if incident is not None and service in (None, interaction.ctx.service(incident)):
         return incident
-    every, name = await interaction.open_incidents(), subcommand.name
+    every = await interaction.open_incidents()
+    if service is not None:
+        every = [short_record for short_record in every if short_record.service == service.name]
+        if not every:
+            return notes.note(f"No incident of {service.name} is open.")
     incidents = await interaction.first_records(every, notes.LISTED)
     if len(every) == 1 and incidents:
         return incidents[0]

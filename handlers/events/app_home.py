@@ -1,7 +1,5 @@
 """App Home: drawn when it is opened, and again when something changes in it."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json

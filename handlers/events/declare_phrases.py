@@ -4,8 +4,6 @@ Workflow: Auto-invocation triggers. Nothing opens by itself. There is one offer 
 minutes, none on the messages of bots, and none in the channels of incidents.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Joining an incident: the button under its announcement, and the status for newcomers."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Pushpins on messages of an incident's channel: the messages go into the timeline."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Action items: done, or not done after all, by a click."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from handlers.slack.interaction import Interaction

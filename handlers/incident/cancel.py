@@ -1,7 +1,5 @@
 """A false alarm or a duplicate: the incident ends with a reason and a name."""
 
-from __future__ import annotations
-
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import Outcome, on_incident, on_submit
 from handlers.slack.payloads import Form

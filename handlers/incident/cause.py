@@ -1,7 +1,5 @@
 """Naming the root cause: proposed by the evidence, confirmed under a person's name."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from handlers.dispatcher import Recorded

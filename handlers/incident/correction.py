@@ -1,7 +1,5 @@
 """Corrections of the timeline: a page's button, the entry that is meant, its words and its time."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime

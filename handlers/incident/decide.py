@@ -1,11 +1,9 @@
 """Deciding: roll back, ship a hotfix, investigate, fixed another way; and breaking glass."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from handlers.dispatcher import Recorded
 from handlers.slack.interaction import Answer, Interaction, reply
@@ -58,7 +56,7 @@ class Plan:
         }
 
     @classmethod
-    def read(cls, value: Mapping[str, Any]) -> Plan:
+    def read(cls, value: Mapping[str, Any]) -> Self:
         running = str(value.get("running") or "")
         return cls(
             incident=str(value.get("incident", "")),

@@ -1,7 +1,5 @@
 """Declaring an incident: by command, form, shortcut, or the button under a phrase."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -3,8 +3,6 @@
 Private incidents are for their members.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta

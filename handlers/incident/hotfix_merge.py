@@ -3,8 +3,6 @@
 A hotfix is merged by those who may deploy, or said to be merged where nobody can check it.
 """
 
-from __future__ import annotations
-
 from handlers.incident.decide import not_allowed
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import on_incident

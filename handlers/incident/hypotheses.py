@@ -3,8 +3,6 @@
 One is confirmed by naming it as the cause.
 """
 
-from __future__ import annotations
-
 from handlers import views
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import Outcome, on_incident, on_submit

@@ -6,8 +6,6 @@ Linear's where it begins with a team of it: `SHOP-3` is one, `COVID-19` is nobod
 into Slack is ever called.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Awaitable, Sequence

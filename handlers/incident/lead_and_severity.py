@@ -1,7 +1,5 @@
 """The lead and the severity: a person's word wins and stays."""
 
-from __future__ import annotations
-
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import on_incident
 from handlers.views import notes

@@ -1,7 +1,5 @@
 """Merging incidents, splitting one off, reopening one, and a channel that was archived."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from handlers import deliveries

@@ -1,7 +1,5 @@
 """The names of people for texts in which nobody can be mentioned: a form's fields, a file."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """The post-mortem form: proposed by record and evidence, its drafts kept."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta

@@ -3,8 +3,6 @@
 Nothing of it is decided: it stands in the form, where a person looks at it and presses *Declare*.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Checking again when a person wants it; and a person's word where the numbers cannot tell."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from handlers.slack.interaction import Interaction

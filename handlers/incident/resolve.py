@@ -1,7 +1,5 @@
 """Resolving: refused with what is missing, until cause, recovery and post-mortem are there."""
 
-from __future__ import annotations
-
 from handlers.slack.interaction import Interaction, reply
 from handlers.slack.listening import on_incident
 from handlers.views import notes

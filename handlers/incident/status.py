@@ -1,7 +1,5 @@
 """Reads that change nothing: how an incident stands, the open ones, the timeline."""
 
-from __future__ import annotations
-
 from handlers import views
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import on_click

@@ -1,7 +1,5 @@
 """The manual form: the reports of people, where Sentry cannot be queried (failure conditions)."""
 
-from __future__ import annotations
-
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import Outcome, on_incident, on_submit
 from handlers.slack.payloads import Form

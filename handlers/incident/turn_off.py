@@ -1,7 +1,5 @@
 """The click on *Turn off …* of a decision; its dialog is the confirmation."""
 
-from __future__ import annotations
-
 from handlers.dispatcher import Recorded
 from handlers.incident.decide import Plan, carry_out, not_allowed, open_round, own_action
 from handlers.slack.interaction import Interaction, reply

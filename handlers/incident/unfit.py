@@ -1,7 +1,5 @@
 """Contradictions of a post-mortem, as it stands in its form."""
 
-from __future__ import annotations
-
 import asyncio
 
 from handlers.slack.context import Context

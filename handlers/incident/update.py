@@ -1,7 +1,5 @@
 """Updates: to the channel, the ticket and Discord."""
 
-from __future__ import annotations
-
 from handlers.slack.interaction import Interaction
 from handlers.slack.listening import Outcome, on_incident, on_submit
 from handlers.slack.payloads import Form

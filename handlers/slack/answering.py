@@ -3,8 +3,6 @@
 None of them rides on the ack: each is a task that goes on after it. None of them is state.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Work that goes on after the ack. Failures are logged; a shutdown waits for it."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Coroutine

@@ -4,8 +4,6 @@ Bolt's own way to one of ours (middleware for events, contexts, arguments by nam
 the processor time of a click. Events go through Bolt, which knows the bot's own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Channels as people name them in the settings, compared with those that Slack tells of. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The context of the listeners, handed in once when they are registered."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

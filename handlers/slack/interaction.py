@@ -4,8 +4,6 @@ It is the same for a command, a click, a form and a shortcut. Every listener che
 action, and acks last.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

@@ -4,8 +4,6 @@ Bolt asks its listeners in turn, about 10 µs each, and we have some sixty: here
 id.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping

@@ -7,8 +7,6 @@ https://docs.slack.dev/reference/block-kit/blocks
 https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Payloads of Slack → `Interaction` and `Form`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

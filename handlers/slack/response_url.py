@@ -1,7 +1,5 @@
 """Addresses for answers: Slack's own, and those of the Slack in the settings."""
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit
 
 # https://docs.slack.dev/interactivity/handling-user-interaction#message_responses, and GovSlack.

@@ -1,7 +1,5 @@
 """Calls that answer one person, made again where Slack asks to slow down, fails, or is lost."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Awaitable, Callable

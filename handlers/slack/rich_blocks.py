@@ -3,8 +3,6 @@
 Slack rolls these blocks out in phases; a workspace without them answers `invalid_blocks`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 

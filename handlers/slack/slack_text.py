@@ -4,8 +4,6 @@ Entities are decoded, links and channels are readable, people stay `<@U…>`.
 https://docs.slack.dev/messaging/formatting-message-text#retrieving-messages
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterator

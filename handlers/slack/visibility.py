@@ -1,7 +1,5 @@
 """Private incidents: the members of their channel see them (rules: Private incidents)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import TypeVar
 

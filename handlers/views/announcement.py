@@ -1,7 +1,5 @@
 """The announcement of an incident where all incidents are announced."""
 
-from __future__ import annotations
-
 from handlers.views import phrasing
 from handlers.views.blocks import Message, button, message, section
 from handlers.views.text import link, person, when, words

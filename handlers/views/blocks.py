@@ -7,8 +7,6 @@ Text that goes into `section`, `context` and `fields` is mrkdwn from `text.py`; 
 plain text and cut here.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping, Sequence

@@ -5,8 +5,6 @@ Shapes and limits: https://docs.slack.dev/reference/block-kit/blocks/data-visual
 https://docs.slack.dev/reference/block-kit/blocks/data-table-block (100 or 200 rows: 100).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal

@@ -1,7 +1,5 @@
 """Contradictions of a post-mortem: in its form, and once it is written in a message."""
 
-from __future__ import annotations
-
 from handlers.views.blocks import (
     Block,
     Element,

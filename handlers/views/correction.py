@@ -4,8 +4,6 @@ A moment is chosen in the person's own zone: Slack's picker knows it.
 https://docs.slack.dev/reference/block-kit/block-elements/datetime-picker-element
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections import Counter
@@ -46,7 +44,7 @@ def which(
         )
         for entry in entries
     ]
-    chooser = select(ENTRY_CHOSEN, options, placeholder="Choose an entry")
+    chooser = select(options, action_id=ENTRY_CHOSEN, placeholder="Choose an entry")
     text = "Which entry is wrong? What was recorded first stays in the record."
     return View(CALLBACK, TITLE, (section(text, accessory=chooser),), metadata=metadata)
 
@@ -76,7 +74,6 @@ def correction(
     """
     names, edition = metadata.get("names") or {}, int(metadata.get("edition") or 1)
     words = text_input(
-        VALUE,
         initial=entered.text or with_names(entry.text, names),
         multiline=True,
         longest=LONGEST,

@@ -1,7 +1,5 @@
 """The decision of a round: the advice and its buttons; then who, what, when, result."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Collection, Mapping
 from datetime import datetime

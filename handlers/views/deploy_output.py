@@ -1,7 +1,5 @@
 """Output of a deploy, as it prints it: one message in the thread of its decision."""
 
-from __future__ import annotations
-
 from handlers.views import phrasing
 from handlers.views.blocks import Message, context, message, section
 from handlers.views.text import code, size, words

@@ -1,7 +1,5 @@
 """The chart of an incident's events: what happened when, and the same numbers in words."""
 
-from __future__ import annotations
-
 from handlers.views.blocks import Block, Native, context
 from handlers.views.charts import LABEL, chart
 from handlers.views.text import spoken, when, words

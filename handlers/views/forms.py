@@ -4,8 +4,6 @@ Field names are block ids; the action id of every field is `value`. The incident
 the metadata.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,13 +61,11 @@ def declare(
 ) -> View:
     """`incident.declare`. With one service there is nothing to choose."""
     what = text_input(
-        VALUE,
         initial=known.title,
         longest=300,
         placeholder="checkout fails for everybody in eu-west",
     )
     more = text_input(
-        VALUE,
         initial=known.description,
         multiline=True,
         placeholder="What people see, since when, a Sentry link",
@@ -77,17 +73,15 @@ def declare(
     blocks: list[Block] = [section(spoken(note))] if note else []
     blocks += [field_input("title", "What is wrong?", what)]
     if len(services) > 1:
-        options = [option(s.name, _service_value(s)) for s in services]
+        options = [option(s.name, s.name) for s in services]
         initial = next(
             (o for o, s in zip(options, services, strict=True) if s == known.service), None
         )
-        blocks.append(
-            field_input("service", "Which service?", select(VALUE, options, initial=initial))
-        )
+        blocks.append(field_input("service", "Which service?", select(options, initial=initial)))
     blocks.append(field_input("description", "What else is known?", more, optional=True))
     levels = {level: option(text, str(level.value)) for level, text in SEVERITIES.items()}
     named = levels[known.severity] if known.severity is not None else None
-    how = select(VALUE, list(levels.values()), initial=named, placeholder="As measured")
+    how = select(list(levels.values()), initial=named, placeholder="As measured")
     blocks.append(field_input("severity", "How severe is it?", how, optional=True))
     keep = option("Private: only people who are invited see it", "private")
     box: Element = {"type": "checkboxes", "action_id": VALUE, "options": [keep]}
@@ -101,10 +95,6 @@ def declare(
     )
 
 
-def _service_value(service: Service) -> str:
-    return service.name[:150]
-
-
 def triage(incident: Incident, number: int) -> View:
     """`incident.triage`: the reports of people, where Sentry cannot be queried."""
     users = [
@@ -114,7 +104,6 @@ def triage(incident: Incident, number: int) -> View:
     ]
     features = [option("One feature", "one"), option("Many features", "many")]
     report = text_input(
-        VALUE,
         initial=incident.title,
         multiline=True,
         placeholder="12 tickets since 14:00: paying by card ends in an error page",
@@ -129,7 +118,7 @@ def triage(incident: Incident, number: int) -> View:
             field_input(
                 "names",
                 "Which features?",
-                text_input(VALUE, longest=300, placeholder="cart, payment"),
+                text_input(longest=300, placeholder="cart, payment"),
                 optional=True,
             ),
             field_input("report", "What do they say?", report),
@@ -184,7 +173,7 @@ def rollback(
         (
             section(f"{now} {_drill_note(incident) or '*Roll back* starts the deploy at once.'}"),
             *_goes_with_it(incident),
-            field_input("target", "Go back to", select(VALUE, options, initial=best)),
+            field_input("target", "Go back to", select(options, initial=best)),
         ),
         submit="Roll back",
         metadata=metadata,
@@ -238,7 +227,7 @@ def hotfix(
         "Ship a hotfix",
         (
             section(f"{now} {_drill_note(incident) or SHIPS}"),
-            field_input("fix", "Branch or pull request", select(VALUE, options, initial=only)),
+            field_input("fix", "Branch or pull request", select(options, initial=only)),
             context(
                 "This does not merge it: the next normal deploy would undo it. "
                 "Merge it once its checks pass."
@@ -267,7 +256,6 @@ def fixed(incident: Incident, number: int, sentence: str = "", *, forward: bool 
                 "sentence",
                 "What was done?",
                 text_input(
-                    VALUE,
                     initial=sentence,
                     longest=SENTENCE,
                     placeholder="flag new-pricing switched off",
@@ -288,7 +276,6 @@ def cause(incident: Incident, *, text: str, metadata: Mapping[str, Any]) -> View
         else "Nothing is proposed yet."
     )
     entry = text_input(
-        VALUE,
         initial=text,
         multiline=True,
         longest=2000,
@@ -320,7 +307,7 @@ def update(incident: Incident, filled: Template, minutes: int | None) -> View:
     def part(
         block_id: str, label: str, initial: str, longest: int, *, optional: bool = True
     ) -> Block:
-        entry = text_input(VALUE, initial=initial, multiline=True, longest=longest)
+        entry = text_input(initial=initial, multiline=True, longest=longest)
         return field_input(block_id, label, entry, optional=optional)
 
     options = [
@@ -336,7 +323,7 @@ def update(incident: Incident, filled: Template, minutes: int | None) -> View:
             part("text", "What we know", filled.knows, 1500, optional=False),
             part("users", "What users see", filled.users, 500),
             part("doing", "What we do", filled.doing, 500),
-            field_input("next", "Next update", select(VALUE, options, initial=chosen)),
+            field_input("next", "Next update", select(options, initial=chosen)),
             context(_audience(incident)),
         ),
         submit="Post",
@@ -354,7 +341,6 @@ def _audience(incident: Incident) -> str:
 def cancel(incident: Incident, reason: str = "") -> View:
     """`incident.cancel`: a false alarm or a duplicate."""
     entry = text_input(
-        VALUE,
         initial=reason,
         longest=SENTENCE,
         placeholder="load test, no real users; or: duplicate of INC-0041",
@@ -391,7 +377,7 @@ def break_glass(
                 "Your name and reason are announced, and the owners are paged."
             ),
             field_input(
-                "reason", "Why can it not wait for an owner?", text_input(VALUE, longest=SENTENCE)
+                "reason", "Why can it not wait for an owner?", text_input(longest=SENTENCE)
             ),
         ),
         submit="Deploy anyway",
@@ -403,7 +389,7 @@ def break_glass(
 def hypothesis(incident: Incident) -> View:
     """`incident.hypothesis`: somebody suspects something."""
     entry = text_input(
-        VALUE, longest=300, placeholder="the payment provider rejects amounts without cents"
+        longest=300, placeholder="the payment provider rejects amounts without cents"
     )
     return View(
         "incident.hypothesis",

@@ -1,7 +1,5 @@
 """The help: every subcommand in one line."""
 
-from __future__ import annotations
-
 from handlers.views.blocks import Message, context, message, section
 
 

@@ -3,8 +3,6 @@
 Charts and tables come with the same numbers in words.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """App Home: open incidents with the one thing to do, what is owed, and how this month goes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -106,27 +104,24 @@ def _line(incident: Incident, me: str) -> str:
 # --- the one button ------------------------------------------------------------------------------
 
 _GO: dict[Step, str] = {"decide": "Decide", "follow": "Follow", "look": "Look"}
+_DO: dict[Step, tuple[str, str]] = {
+    "take lead": ("Take lead", "incident.lead"),
+    "post update": ("Post update", "incident.update"),
+    "write post-mortem": ("Write post-mortem", "incident.postmortem"),
+    "name cause": ("Name the cause", "incident.cause"),
+    "resolve": ("Resolve", "incident.resolve"),
+}
 
 
 def _button(incident: Incident, me: str, now: datetime, site: str) -> Element | None:
-    here = {"incident": incident.id}
-    match next_step(incident, me, now):
-        case "take lead":
-            return button("Take lead", "incident.lead", here, style="primary")
-        case "post update":
-            return button("Post update", "incident.update", here, style="primary")
-        case "write post-mortem":
-            return button("Write post-mortem", "incident.postmortem", here, style="primary")
-        case "name cause":
-            return button("Name the cause", "incident.cause", here, style="primary")
-        case "resolve":
-            return button("Resolve", "incident.resolve", here, style="primary")
-        case "confirm recovery":
-            return _confirm_recovery(incident)
-        case ("decide" | "follow" | "look") as step:
-            style = "primary" if step == "decide" else None
-            address = _address(incident, site)
-            return link_button(_GO[step], address, style=style) if address else None
+    step = next_step(incident, me, now)
+    if step == "confirm recovery":
+        return _confirm_recovery(incident)
+    if step in _DO:
+        return button(*_DO[step], {"incident": incident.id}, style="primary")
+    style = "primary" if step == "decide" else None
+    address = _address(incident, site)
+    return link_button(_GO[step], address, style=style) if address else None
 
 
 def _confirm_recovery(incident: Incident) -> Element:

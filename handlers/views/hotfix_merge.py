@@ -1,7 +1,5 @@
 """Buttons for a hotfix that runs and is not merged: in the status, and under its decision."""
 
-from __future__ import annotations
-
 from handlers.views.blocks import Element, button, confirm
 from phases.mitigation.hotfix_merge import open_hotfix, pull_of
 from phases.record.incident import Incident, Status

@@ -1,7 +1,5 @@
 """The hypothesis tree: the one that leads with its buttons, and how the bisect stands."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from handlers.views.blocks import (

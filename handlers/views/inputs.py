@@ -3,8 +3,6 @@
 https://docs.slack.dev/reference/block-kit/block-elements
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 
@@ -17,9 +15,9 @@ VALUE = "value"
 
 
 def select(
-    action_id: str,
     options: Sequence[Element],
     *,
+    action_id: str = VALUE,
     initial: Element | None = None,
     placeholder: str = "Choose one",
 ) -> Element:
@@ -38,9 +36,7 @@ def radio(options: Sequence[Element]) -> Element:
     return {"type": "radio_buttons", "action_id": VALUE, "options": list(options[:10])}
 
 
-def person_select(
-    action_id: str, *, initial: str = "", placeholder: str = "Choose somebody"
-) -> Element:
+def person_select(action_id: str, placeholder: str, initial: str) -> Element:
     """`initial`: a Slack user id, or nothing."""
     element: Element = {
         "type": "users_select",
@@ -52,9 +48,7 @@ def person_select(
     return element
 
 
-def date_picker(
-    action_id: str, *, initial: date | None = None, placeholder: str = "Choose a day"
-) -> Element:
+def date_picker(action_id: str, placeholder: str, initial: date | None) -> Element:
     element: Element = {
         "type": "datepicker",
         "action_id": action_id,
@@ -66,7 +60,6 @@ def date_picker(
 
 
 def text_input(
-    action_id: str,
     *,
     initial: str = "",
     multiline: bool = False,
@@ -75,7 +68,7 @@ def text_input(
 ) -> Element:
     element: Element = {
         "type": "plain_text_input",
-        "action_id": action_id,
+        "action_id": VALUE,
         "multiline": multiline,
         "max_length": longest,
     }

@@ -1,7 +1,5 @@
 """Questions before an incident becomes another one's duplicate, parts from it, or opens again."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from handlers.views.blocks import (
@@ -95,7 +93,7 @@ def which_are_one(some: Sequence[Incident], here: Incident | None) -> View:
         "incident.merge",
         "Merge incidents",
         (
-            field_input("keep", "Which one goes on?", select(VALUE, options, initial=initial)),
+            field_input("keep", "Which one goes on?", select(options, initial=initial)),
             field_input("end", "Which are the same?", boxes, hint="The one that goes on stays."),
             context(note),
         ),

@@ -1,7 +1,5 @@
 """Notes: one sentence in the channel, the summary, lists, refusals, offers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 

@@ -5,8 +5,6 @@ A phone app shows about 40 characters of a message's text in a line (a body of 1
 one; tests/browser/test_on_a_phone.py measures real lines against it.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Phrases that several messages share. Signs always come with words."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from handlers.views.text import channel, inline_code, person, spoken, words

@@ -5,8 +5,6 @@ that shall show *other* texts (somebody else's draft) gets new block ids: `timel
 https://docs.slack.dev/surfaces/modals#updating_views
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from typing import Any
 
 from handlers.views.blocks import Block, Element, View, actions, button, context, option, section
 from handlers.views.contradictions import in_the_form
-from handlers.views.inputs import VALUE, date_picker, field_input, person_select, select, text_input
+from handlers.views.inputs import date_picker, field_input, person_select, select, text_input
 from handlers.views.text import person, spoken, when, words
 from phases.postmortem import form_parts
 from phases.postmortem.form_parts import IMPACT_LIMIT, ITEM_LIMIT, ITEMS_LEAST, ITEMS_LIMIT, Parts
@@ -96,7 +94,6 @@ def postmortem(
         if name == "revisit":
             blocks += _items(parts.items, rows, tail)
         entry = text_input(
-            VALUE,
             initial=getattr(parts, name),
             multiline=name != "revisit",
             longest=IMPACT_LIMIT if name == "impact" else 3000,
@@ -166,7 +163,7 @@ def _items(items: Sequence[ActionItem], rows: int, tail: str) -> list[Block | No
     blocks: list[Block | None] = []
     for number in range(1, rows + 1):
         row = items[number - 1] if number <= len(items) else None
-        entry = text_input(VALUE, initial=row.text if row else "", longest=ITEM_LIMIT)
+        entry = text_input(initial=row.text if row else "", longest=ITEM_LIMIT)
         label = f"Action item {number}"
         blocks.append(field_input(f"item_{number}{tail}", label, entry, optional=True))
         kinds = [option(name, kind) for kind, name in KINDS.items()]
@@ -175,15 +172,9 @@ def _items(items: Sequence[ActionItem], rows: int, tail: str) -> list[Block | No
         )
         owner = MENTION.fullmatch(row.owner) if row else None
         choices = [
-            select(f"incident.item.kind.{number}", kinds, initial=chosen),
-            person_select(
-                f"incident.item.owner.{number}",
-                initial=owner.group(1) if owner else "",
-                placeholder="Owner",
-            ),
-            date_picker(
-                f"incident.item.due.{number}", initial=row.due if row else None, placeholder="Due"
-            ),
+            select(kinds, action_id=f"incident.item.kind.{number}", initial=chosen),
+            person_select(f"incident.item.owner.{number}", "Owner", owner[1] if owner else ""),
+            date_picker(f"incident.item.due.{number}", "Due", row.due if row else None),
         ]
         blocks.append(actions(choices, block_id=f"choices_{number}{tail}"))
     buttons = [button("Save draft", SAVE, {})]

@@ -1,7 +1,5 @@
 """The pinned status, on one screen of a phone, for newcomers to the channel; and the topic."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from handlers.views import phrasing

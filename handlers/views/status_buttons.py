@@ -1,7 +1,5 @@
 """Buttons of the pinned status: only actions that can work now, the most important first."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from handlers.views.blocks import Element, button, menu_option

@@ -1,7 +1,5 @@
 """The cause, or what is suspected, in one line of the pinned status."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from handlers.views.phone_layout import Fact

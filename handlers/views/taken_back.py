@@ -1,7 +1,5 @@
 """The cost of a rollback and written warnings against it: beside its button, in its form."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from handlers.views.blocks import Block, context

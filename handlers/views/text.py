@@ -4,8 +4,6 @@ Nothing from a person, Sentry or Git is shown without passing here.
 Escaping, mentions and dates: https://docs.slack.dev/messaging/formatting-message-text
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The timeline as a person reads it: how long each part took, then the entries by page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from handlers.views.blocks import (

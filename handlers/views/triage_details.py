@@ -1,7 +1,5 @@
 """The facts of a triage report that the line above them does not have."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from handlers.views import phrasing

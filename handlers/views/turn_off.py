@@ -1,7 +1,5 @@
 """*Turn it off* on the decision: by the catalogue's command, or by hand with its link."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -3,8 +3,6 @@
 The first alarm opens it, the rest become its evidence.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -11,8 +11,6 @@
 - ours: `{"service","title","severity","key","status":"firing"|"resolved","url","at"}`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime

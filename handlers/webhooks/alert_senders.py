@@ -12,8 +12,6 @@ One of the secrets of `ALERT_WEBHOOK_SECRET` has to fit, in the way in which the
   the password.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib

@@ -1,10 +1,8 @@
-"""What an incident is told of the alerts of one body: a line each, and one for the rest of a storm.
+"""The lines of an incident for the alerts of one body: one each, and one for the rest of a storm.
 
 Alertmanager sends a group as a whole whenever it changes. An incident remembers what it heard, and
 not all of hundreds: without the one line it would be told of each of them every few minutes.
 """
-
-from __future__ import annotations
 
 import hashlib
 from collections import Counter

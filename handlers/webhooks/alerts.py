@@ -5,8 +5,6 @@ and never recovery: an alert ends when its own threshold says so, and users may 
 The answer: `{"incident": "INC-0042", "incidents": ["INC-0042"]}`.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -120,7 +118,9 @@ async def _record(
         for part, some in (("fires", fires), ("rest", rest)):
             if not some:
                 continue
-            delivery = deliveries.sub_delivery(deliveries.alert(raw), f"{part}:{service.name}")
+            delivery = deliveries.sub_delivery(
+                deliveries.of_body("alert", raw), f"{part}:{service.name}"
+            )
             owner = await _dispatch_alerts(ctx, service, some, delivery, fires=part == "fires")
             if owner is None:
                 return None

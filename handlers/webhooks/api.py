@@ -6,8 +6,6 @@ incident and its channel; 200 where the key is known, or the service has an open
 every fault.
 """
 
-from __future__ import annotations
-
 import asyncio
 from typing import Annotated, Any
 

@@ -6,8 +6,6 @@ Contract: the body is `{"service","kind":"flag"|"config"|"infrastructure","name"
 The answer: `{"recorded": true, "incident": "INC-0042"}`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -103,7 +101,7 @@ def changes_route(ctx: Context, secret: str) -> Route:
         change = body.seen(service, now)
         if not change.name:
             raise Unreadable("`name` has no letter that is seen")
-        recording = _record(ctx, change, deliveries.change(raw))
+        recording = _record(ctx, change, deliveries.of_body("change", raw))
         return await finished(ctx.tasks, recording, "the change webhook")
 
     return webhook(PATH, Signature("x-firebreak-signature", secret, "sha256="), receive)

@@ -3,8 +3,6 @@
 https://docs.datadoghq.com/integrations/webhooks/
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -6,8 +6,6 @@ Contract: the body is `{"service","version","environment","event":"finished"|"ne
 The answer: `{"hold": true, "incident": "INC-0042"}`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -92,7 +90,7 @@ def deploys_route(ctx: Context, secret: str) -> Route:
         if version is None:
             raise Unreadable(NO_VERSION)
         record = _record_deploy if body.event == "finished" else _raise_alarm
-        recording = record(ctx, service, body, version, deliveries.deploy(raw))
+        recording = record(ctx, service, body, version, deliveries.of_body("deploy", raw))
         return await finished(ctx.tasks, recording, "the deploy webhook")
 
     return webhook(PATH, Signature("x-firebreak-signature", secret, "sha256="), receive)

@@ -7,8 +7,6 @@ Payloads: https://docs.github.com/en/webhooks/webhook-events-and-payloads
 Polling sees what is lost on the way; nothing waits for a webhook.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re

@@ -1,7 +1,5 @@
 """One alert of another system, as each of their bodies is read into it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from handlers.webhooks.route import Part, Word, address
+from phases.text.wording import word_list
 
 QUIET = frozenset({"info", "informational", "information", "debug", "low", "p4", "p5"})
 """Severities at which people are not woken: evidence of what is open, and no incident."""
@@ -19,21 +18,11 @@ arrive, and `InfoInhibitor` only silences others.
 
 https://runbooks.prometheus-operator.dev/runbooks/general/watchdog/
 """
-SERVICE_LABELS = (
-    "firebreak_service",
-    "service",
-    "service_name",
-    "app",
-    "application",
-    "app_kubernetes_io_name",
-    "job",
-    "deployment",
-    "kube_deployment",
-    "statefulset",
-    "daemonset",
-    "container",
-    "namespace",
-    "kube_namespace",
+SERVICE_LABELS = word_list(
+    """
+    firebreak_service service service_name app application app_kubernetes_io_name job deployment
+    kube_deployment statefulset daemonset container namespace kube_namespace
+    """
 )
 """Labels that may name a service of the catalogue; the first that does counts.
 
@@ -41,22 +30,11 @@ Those of Kubernetes are kube-state-metrics' and Datadog's:
 https://github.com/kubernetes/kube-state-metrics/tree/main/docs/metrics/workload,
 https://docs.datadoghq.com/containers/kubernetes/tag/
 """
-SHOWN_LABELS = (
-    "severity",
-    "priority",
-    "region",
-    "zone",
-    "cluster",
-    "namespace",
-    "deployment",
-    "pod",
-    "host",
-    "instance",
-    "job",
-    "handler",
-    "method",
-    "status",
-    "queue",
+SHOWN_LABELS = word_list(
+    """
+    severity priority region zone cluster namespace deployment pod host instance job handler
+    method status queue
+    """
 )
 PLACES = ("env", "environment", "deployment_environment", "deployment_environment_name")
 """The last two are OpenTelemetry's, before and since version 1.27 of its conventions.

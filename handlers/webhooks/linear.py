@@ -5,8 +5,6 @@ minute, an hour and six hours.
 Headers, signature, payload: https://linear.app/developers/webhooks
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any

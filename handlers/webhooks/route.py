@@ -3,8 +3,6 @@
 400, 401, 408, 413 and 503 are answered here.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass

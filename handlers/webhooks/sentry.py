@@ -5,8 +5,6 @@ Headers, signature, resources:
 https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Mapping
@@ -212,7 +210,7 @@ def sentry_route(ctx: Context, secret: str) -> Route:
         if alert is None:
             return {"incident": None}
         raising = ctx.tasks.start(
-            _raise_alarm(ctx, alert, deliveries.sentry(raw)), "Sentry's webhook"
+            _raise_alarm(ctx, alert, deliveries.of_body("sentry", raw)), "Sentry's webhook"
         )
         done, _ = await asyncio.wait({raising}, timeout=ANSWER_SECONDS)
         if not done:

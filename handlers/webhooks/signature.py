@@ -3,8 +3,6 @@
 Nothing of a refused body reaches a log.
 """
 
-from __future__ import annotations
-
 import asyncio
 import codecs
 import hashlib

@@ -5,8 +5,6 @@ Bolt's own check is off. Nothing of a refused body reaches a log.
 https://docs.slack.dev/authentication/verifying-requests-from-slack
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -5,8 +5,6 @@ Such a look is one of the bot's own (rules: Guard), or it answers an alarm. How 
 Stragglers are one line in the thread. While Sentry cannot be queried nobody is paged.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from phases.coordination.evidence import reopen_on_recurrence

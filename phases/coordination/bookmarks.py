@@ -3,8 +3,6 @@
 They follow from the record after every change, so no phase has to think of them (rules: Bookmarks).
 """
 
-from __future__ import annotations
-
 from phases.messages.effects import SetBookmark
 from phases.messages.results import BookmarkSet
 from phases.record.incident import Bookmark, Incident

@@ -4,8 +4,6 @@ A correction is an entry that names another one (rules: Timeline). Rules and dur
 was recorded: a correction changes what people read.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from phases.messages.commands import CorrectEntry

@@ -4,26 +4,12 @@ Workflow: "Create Linear incident ticket; cross-reference Sentry issue ID; pin a
 track timeline".
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from phases.coordination.evidence import KEY_SECONDS, named_alert_key
+from phases.messages import effects
 from phases.messages.actions import TriageOverdue
 from phases.messages.commands import Declare, LiveMessageDeleted
-from phases.messages.effects import (
-    AttachChannel,
-    Invite,
-    LookUpIssues,
-    OpenChannel,
-    OpenTicket,
-    Pin,
-    PostLive,
-    SetPurpose,
-    SetTopic,
-    Triage,
-    policy,
-)
 from phases.messages.results import (
     ChannelOpened,
     DiscordPosted,
@@ -108,9 +94,9 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
         draft.claim(key_claim(key), seconds=KEY_SECONDS, soft=soft)
     if action.echo:
         draft.claim(action.echo, seconds=ECHO_SECONDS)
-    draft.want(OpenChannel(), Triage())
+    draft.want(effects.OpenChannel(), effects.Triage())
     if action.unseen:
-        draft.want(LookUpIssues(short_ids=action.unseen[:SEEDS_MOST]))
+        draft.want(effects.LookUpIssues(short_ids=action.unseen[:SEEDS_MOST]))
     page_if_urgent(draft, f"{incident.id} {title}: SEV1")
     return draft.timer(OVERDUE_TIMER, OVERDUE_SECONDS, TriageOverdue()).done()
 
@@ -122,26 +108,26 @@ def channel_opened(draft: Draft, action: ChannelOpened) -> None:
         return
     draft.set(channel=action.channel)
     if not incident.open:  # cancelled before: who finds the channel is told, nothing is begun
-        draft.want(SetPurpose(), SetTopic(), PostLive(name="status"))
+        draft.want(effects.SetPurpose(), effects.SetTopic(), effects.PostLive(name="status"))
         return
     if action.reason:
         draft.note("comms", f"No channel could be opened: {action.reason}. It runs in a thread.")
     elif action.channel.thread_ts is not None:
         draft.note("comms", "SEV4: a thread, until it grows")
     else:
-        draft.want(SetPurpose(), SetTopic())
+        draft.want(effects.SetPurpose(), effects.SetTopic())
         # A drill and a private incident invite whom they need.
         owners = () if incident.apart else draft.service.owners
         people = (incident.declared_by, *incident.invited, *owners)
         if invited := tuple(dict.fromkeys(person for person in people if person)):
-            draft.want(Invite(people=invited))
-    draft.want(PostLive(name="status"))
+            draft.want(effects.Invite(people=invited))
+    draft.want(effects.PostLive(name="status"))
     if action.channel.thread_ts is not None and not incident.private:
         # The thread hangs under a message in the incidents channel: that is the announcement.
         root = MessageRef(channel=action.channel.id, ts=action.channel.thread_ts)
         draft.set(messages={**draft.incident.messages, "announcement": root}).dirty("announcement")
     elif action.channel.thread_ts is None:
-        draft.want(PostLive(name="announcement"))
+        draft.want(effects.PostLive(name="announcement"))
     ask_for_decision(begin_comms(draft))
     if incident.drill:
         nobody_paged(draft, ", ".join(incident.paged))
@@ -151,7 +137,7 @@ def channel_opened(draft: Draft, action: ChannelOpened) -> None:
 def begin_comms(draft: Draft) -> Draft:
     """Want ticket and Discord, once; where Slack is what is broken, they do not wait for it."""
     if draft.incident.ticket is None:
-        draft.set(ticket_off=False).want(OpenTicket())
+        draft.set(ticket_off=False).want(effects.OpenTicket())
     return tell_discord(draft)
 
 
@@ -167,9 +153,9 @@ def message_posted(draft: Draft, action: MessagePosted) -> None:
     if not incident.open:  # it ended while this was posted: marks of that time found no message
         draft.dirty(action.name)
     if action.name == "status":
-        draft.want(Pin())
+        draft.want(effects.Pin())
         if incident.ticket is not None:
-            draft.want(AttachChannel())
+            draft.want(effects.AttachChannel())
     if action.name.startswith("decision:") and not incident.tree_asked:
         ask_for_tree(draft)
 
@@ -190,7 +176,7 @@ def live_message_deleted(draft: Draft, action: LiveMessageDeleted) -> None:
         if name not in names or ref != action.ref
     }
     for name in incident.messages.keys() - left.keys():
-        draft.set(messages=left).want(PostLive(name=name))
+        draft.set(messages=left).want(effects.PostLive(name=name))
 
 
 def invited(draft: Draft, action: Invited) -> None:
@@ -230,5 +216,5 @@ def effect_done(draft: Draft, action: EffectDone) -> None:
     incident = draft.incident
     if action.kind == "ticket.open" and incident.ticket is None:
         draft.set(ticket_off=True).dirty("status")
-    if policy(action.kind).one_of_a_kind or action.about:
+    if effects.policy(action.kind).one_of_a_kind or action.about:
         clear_failures(draft, action.kind, action.about)

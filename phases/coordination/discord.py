@@ -1,7 +1,5 @@
 """Phase 4, the Discord post: one an incident, edited in place."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from phases.mitigation.hotfix_merge import unmerged

@@ -5,8 +5,6 @@ which checks every version. Timelines are joined where they are read (`Incident.
 duplicate that parts again has its own, whole.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from phases.coordination.evidence import STORM_SECONDS

@@ -1,7 +1,5 @@
 """Phase 4, evidence: alerts and issues that join an incident, and those that open it again."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from phases.messages.actions import AddEvidence, MeasureDue, SeenAgain

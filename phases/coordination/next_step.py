@@ -1,7 +1,5 @@
 """Phase 4, the one thing that matters now in an incident, for the person who looks at it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Phase 4, the people: the lead, a person's word on severity, and updates to those who wait."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from phases.coordination.updates import (

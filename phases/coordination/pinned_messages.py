@@ -4,8 +4,6 @@ It is a list that only grows (rules: Timeline). What people may change or take b
 words stand beside the list, so that they can be replaced and erased.
 """
 
-from __future__ import annotations
-
 import hashlib
 
 from phases.messages.commands import MessageTouched

@@ -5,8 +5,6 @@ https://docs.slack.dev/reference/methods/conversations.unarchive, "Bot tokens ca
 used to unarchive conversations"
 """
 
-from __future__ import annotations
-
 from phases.coordination.evidence import ARCHIVED, DELETED, replace_channel, want_missing_parts
 from phases.messages.actions import ArchiveDue
 from phases.messages.commands import Reopen
@@ -87,15 +85,14 @@ def channel_archived(draft: Draft, action: ChannelArchived) -> None:
     """Remember that the channel is archived or gone; an open incident then needs another one."""
     incident = draft.incident
     clear_failures(draft, "archive")
-    if (
-        incident.channel is None
-        or incident.channel.id != action.channel
-        or incident.channel_archived
-    ):
+    own = incident.own_channel
+    if own is None or own.id != action.channel or incident.channel_archived:
         return
     draft.set(channel_archived=True).cancel(ARCHIVE)
     done = "deleted" if action.deleted else "archived"
-    draft.note("comms", f"{mentioned(action.by)} {done} the channel", by=action.by)
+    # Nobody heard who it was; the bot itself archives only what is over.
+    who = "Somebody" if action.by is None and incident.open else mentioned(action.by)
+    draft.note("comms", f"{who} {done} the channel", by=action.by)
     if incident.open:
         replace_channel(draft, DELETED if action.deleted else ARCHIVED).want(OpenChannel()).dirty(
             *LIVE_EVERYWHERE

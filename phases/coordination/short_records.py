@@ -4,8 +4,6 @@ Lists over all open incidents read nothing else of most of them. The few that ar
 whole.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date

@@ -6,8 +6,6 @@ was last known there and by what we have asked for: values, not authors, because
 person's own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 

@@ -4,8 +4,6 @@ The clock is one timer in Redis. It survives restarts, starts anew with each upd
 users are fine.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from phases.messages.actions import UpdateDue

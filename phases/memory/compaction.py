@@ -5,8 +5,6 @@ ticket and ADR; so status, summary, proofs and durations are what they were. The
 of its own and stays whole.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -4,8 +4,6 @@ Workflow: "Read prior incidents on the same component to detect recurring patter
 outcome". Months are counted in `trends.py`.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence

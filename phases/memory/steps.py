@@ -1,7 +1,5 @@
 """The knowledge loop: what is remembered is told once, and an old record becomes small."""
 
-from __future__ import annotations
-
 from phases.memory.compaction import SHRINK, SHRINK_SECONDS
 from phases.memory.recall import memory_sentences
 from phases.messages.actions import ShrinkDue

@@ -4,8 +4,6 @@ There are no end users in them, only counts. Workflow: "trend across months reve
 worth structural refactors".
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from statistics import median

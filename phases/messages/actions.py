@@ -4,8 +4,6 @@ People's commands stand in `commands.py`, what ended effects report in `results.
 on from here. The reports of other programs and of timers are below.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import TypeAdapter

@@ -1,7 +1,5 @@
 """The classes that all actions and all effects share, and how they are read from JSON."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar, Self, TypeVar, Union, cast
 
 from pydantic import Field, TypeAdapter
@@ -51,7 +49,7 @@ class Effect(Value):
     Performers recognise by it what went out before.
     """
 
-    def same_as(self, other: Effect) -> bool:
+    def same_as(self, other: "Effect") -> bool:
         """Return whether both want the same, whether or not they were given up before."""
         return self.anew() == other.anew()
 

@@ -1,7 +1,5 @@
 """Commands: actions of people, by a slash command, a button or a form."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -4,8 +4,6 @@ Effects that people see stand in `notifications.py` and are handed on from here.
 its class, a performer in `bot/performers/`, and the rule that wants it.
 """
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Effects that people see: messages and channels in Slack, the post in Discord, pages."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Results: actions that report how an effect ended, and what came out of it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -3,8 +3,6 @@
 A change before the trouble may have brought it, one after it may be somebody's cure.
 """
 
-from __future__ import annotations
-
 from phases.messages.actions import ChangedByOthers
 from phases.messages.effects import Say, Triage
 from phases.record.findings import ChangeSeen

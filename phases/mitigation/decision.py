@@ -3,8 +3,6 @@
 One action on production a round, and one at a time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from phases.record.findings import ChangeSeen, Release

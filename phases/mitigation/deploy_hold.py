@@ -4,8 +4,6 @@ Deploys by others are heard here, too. Each is said once, is asked about where i
 and is warned about while deploys should wait.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Literal
 

@@ -6,8 +6,6 @@ merge on GitHub (webhook, and asking now and then) or in the local clone. A pers
 too.
 """
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 from typing import NamedTuple

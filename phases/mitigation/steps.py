@@ -4,8 +4,6 @@ Workflow: "Option A — Rollback (preferred for high blast-radius)", "Option B �
 blast-radius with known fix) … still NOT --admin". One action on production a round.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Literal
 

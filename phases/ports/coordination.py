@@ -1,7 +1,5 @@
 """The protocols of archive and memory."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol

@@ -1,7 +1,5 @@
 """The kinds of files in a repository, told by their names alone."""
 
-from __future__ import annotations
-
 import re
 from enum import StrEnum
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """The files of libraries and of languages, as stack traces name them."""
 
-from __future__ import annotations
-
 import re
 
 _LIBRARY = re.compile(

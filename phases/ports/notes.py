@@ -1,7 +1,5 @@
 """Notes of what could not be asked outside, and what that costs, in sentences for people."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 from collections.abc import Awaitable

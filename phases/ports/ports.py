@@ -3,8 +3,6 @@
 Every error that a port raises is a `PortError`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, runtime_checkable

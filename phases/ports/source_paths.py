@@ -1,7 +1,5 @@
 """The file of a repository that a stack trace or an error message means by a name."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

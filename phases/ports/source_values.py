@@ -1,7 +1,5 @@
 """The values that a source of code answers with: commits, files, tests, checks."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """The values that an error tracker answers with: issues, users, events, minutes."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from pydantic import Field

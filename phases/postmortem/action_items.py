@@ -4,8 +4,6 @@ Workflow: "Action items: tests to add, monitors to add, gates to tighten"; "Revi
 action items are complete".
 """
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, time, timedelta
 
 from phases.messages.actions import ItemsDue

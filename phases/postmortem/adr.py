@@ -1,7 +1,5 @@
 """Phase 6: the PRODUCTION INCIDENT summary in its layout, and the post-mortem as a numbered ADR."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from datetime import UTC

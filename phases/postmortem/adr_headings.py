@@ -4,8 +4,6 @@ The tables are in `adr_headings.toml`. Headings are compared in small letters an
 (`plain_heading`). A template in another language is not followed.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 import unicodedata

@@ -5,15 +5,13 @@ Shapes that people use: `0007-x.md` (adr-tools, MADR), `ADR-0007-x.md`, `0007_x.
 (log4brains), which has no number.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date
 from pathlib import PurePosixPath
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from phases.record.incident import Incident
 from phases.text.cleaning import unaccented
@@ -127,7 +125,7 @@ class Numbering:
     prefixes: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, paths: Iterable[str]) -> Numbering:
+    def of(cls, paths: Iterable[str]) -> Self:
         """Return the numbering of a folder. `paths` are those of all files below it."""
         documents = [
             path

@@ -1,7 +1,5 @@
 """The post-mortem's file once its action items are done: a new status and ticked boxes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime

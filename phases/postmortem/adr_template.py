@@ -6,8 +6,6 @@ the heading of its kind (context, decision, consequences); else at the end. Guid
 placeholders of the template do not get into the file.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -3,8 +3,6 @@
 Each fact is from the record or looked up in the source. A person has to say what it means.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -4,8 +4,6 @@ A proposed answer to a "why" states what is known and ends in `because …`: it 
 person has finished it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta

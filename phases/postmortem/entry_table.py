@@ -1,7 +1,5 @@
 """The list of the timeline's entries in a post-mortem's file, and the same file once it changed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from phases.record.incident import Entry, Incident

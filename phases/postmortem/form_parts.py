@@ -4,8 +4,6 @@ Workflow: "Phase 6 — Post-mortem (always, mandatory)". The form's proposals ar
 six proofs in `proofs.py`, the texts that leave the bot in `adr.py`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import zip_longest

@@ -1,7 +1,5 @@
 """The six proofs of an incident (workflow: Outputs / Evidence), each missing or complete."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ It is due at nine where the lead is. Slack is asked for their time zone with eac
 a change of the clock costs at most one.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from phases.messages.actions import PostmortemDue

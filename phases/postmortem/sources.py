@@ -5,8 +5,6 @@ may keep, change or drop each; what is kept word by word names its source in the
 when the action items are complete* is the workflow's own sentence, and states no fact.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 

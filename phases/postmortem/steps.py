@@ -3,8 +3,6 @@
 Workflow: "Phase 6 — Post-mortem (always, mandatory)".
 """
 
-from __future__ import annotations
-
 from phases.messages.commands import SubmitPostmortem
 from phases.messages.effects import NumberAdr, WriteAdr
 from phases.messages.results import AdrNumbered, AdrWritten

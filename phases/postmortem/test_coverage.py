@@ -1,7 +1,5 @@
 """The tests of a source file: by their names, by their places, and by their texts."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath

@@ -1,7 +1,5 @@
 """Phase 6, when people are reminded: in the morning of a working day, where they are."""
 
-from __future__ import annotations
-
 from datetime import datetime, time, timedelta
 
 from phases.record.incident import Incident

@@ -1,7 +1,5 @@
 """Changes without a deploy, and the numbers of events that carry a flag."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Claims: rules across incidents that the commit script checks."""
 
-from __future__ import annotations
-
 import hashlib
 
 from phases.record.incident import Incident

@@ -1,7 +1,5 @@
 """The documents of an incident: its ticket, its post-mortem with the action items, its ADR."""
 
-from __future__ import annotations
-
 import re
 from datetime import date, datetime
 from typing import Literal

@@ -1,7 +1,5 @@
 """The parts of an incident's time: to detect, to decide, to act, to recover. None: not yet."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from phases.record.findings import Value

@@ -1,7 +1,5 @@
 """The findings of the phases: plain values that the record keeps, actions carry and views show."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 from enum import StrEnum
@@ -27,7 +25,7 @@ class Release(Value):
     commit: str | None = None
     """Full sha, if it is known: others may call the release by it; a hotfix is shipped by it."""
 
-    def same_as(self, other: Release) -> bool:
+    def same_as(self, other: "Release") -> bool:
         """True for the same version, or the same commit, which may be abbreviated.
 
         Two abbreviated ones need a letter: `20261129` is a date.

@@ -1,7 +1,5 @@
 """Values of the question whether going back would end it, and what that takes back."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from phases.record.value import Value

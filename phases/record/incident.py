@@ -1,7 +1,5 @@
 """The one record of an incident: frozen, at most 32 KiB as JSON. The timeline is another list."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Literal

@@ -1,7 +1,5 @@
 """Limits and timer names that several phases share."""
 
-from __future__ import annotations
-
 SEEDS_MOST = 50  # Sentry issues an incident keeps by name; a storm has few issues and many events
 DRILL_PREFIX = (
     "DRILL:"  # in front of its title, and so in channel, topic, status, announcement and ticket

@@ -1,7 +1,5 @@
 """The memory of an incident (knowledge loop), and what is recalled when its service burns again."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from typing import NamedTuple
 

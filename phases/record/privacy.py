@@ -4,8 +4,6 @@ In its channel it is an incident like any other. Everything that leaves the chan
 ticket, page, post-mortem, memory) is made from `seen_from_outside`.
 """
 
-from __future__ import annotations
-
 from phases.record.incident import Incident, Round, Source
 from phases.text.wording import short
 

@@ -4,8 +4,6 @@ A release goes by its name in Sentry, because events carry that name, else by th
 (rules: Releases and deploys).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 

@@ -3,8 +3,6 @@
 `bot/config/catalogue.py` reads the file.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping
 from datetime import timedelta

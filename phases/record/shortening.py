@@ -1,7 +1,5 @@
 """A value made small step by step: shorter texts, fewer entries, until its JSON fits."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from enum import Enum
 from typing import Any, TypeVar, cast

@@ -4,8 +4,6 @@ A correction is an entry, too (`Entry.corrects`): the list only grows, and the r
 written first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from phases.record.incident import Entry

@@ -1,7 +1,5 @@
 """Sentences about people and actions that every phase uses in the same words."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from phases.record.findings import ChangeSeen

@@ -1,7 +1,5 @@
 """The traffic of a service as it was measured, and what the looks of a round are compared with."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from phases.record.findings import Value

@@ -1,7 +1,5 @@
 """The base of all values of the record."""
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict
 
 

@@ -1,7 +1,5 @@
 """Phase 2: the hypothesis that a flag, a setting or infrastructure brought it, without a deploy."""
 
-from __future__ import annotations
-
 from phases.record.findings import Choice, Hypothesis, HypothesisKind, TriageReport, Verdict
 from phases.record.tokens import changed_thing
 from phases.shared.suspected_changes import suspected_changes

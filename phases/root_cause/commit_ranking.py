@@ -6,8 +6,6 @@ constants were held against crashes with a known culprit (`tests/bench/suspects.
 docs/performance.md).
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Phase 2: commits that rarely break anything, and merges and reverts that stand for others."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping, Sequence

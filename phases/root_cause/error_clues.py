@@ -1,7 +1,5 @@
 """Phase 2: read a crash for names, files and libraries besides those of its frames."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

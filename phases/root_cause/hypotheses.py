@@ -2,8 +2,6 @@
 sure its outcome is. A person's judgement stays, whatever the bot finds later.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta

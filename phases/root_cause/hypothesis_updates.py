@@ -3,8 +3,6 @@
 A person's judgement stays, whatever the bot finds later.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from phases.record.findings import (

@@ -4,8 +4,6 @@ Workflow: "Hypothesis tree from the Sentry stack trace; tracer agent for evidenc
 introducing commit (almost certainly the most-recent deploy)". It only reads, beside the decision.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 A person's word goes before a bisect, a bisect before a hypothesis, a hypothesis before a suspect.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from phases.record.findings import Cause, Hypothesis, HypothesisKind, Suspect, Verdict

@@ -3,8 +3,6 @@
 This shows which commit wrote a line, and which commits changed what is around it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -167,7 +165,7 @@ def _source_line(frame: Frame) -> str:
     return text if len(text) >= TELLING else ""
 
 
-def _file_change(patch: Patch, trails: Sequence[_Trail]) -> _FrameChange:
+def _file_change(patch: Patch, trails: Sequence[_Trail]) -> "_FrameChange":
     """Return the strongest of what this file's patch did to the frames in it."""
     changes: list[_FrameChange] = []
     most = 0.0

@@ -1,7 +1,5 @@
 """Phase 2: none of the commits of the range explains the crash. What else may have caused it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -3,8 +3,6 @@
 A patch says where it changes a file, whether it wrote a line, and where that line stood before.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import lru_cache

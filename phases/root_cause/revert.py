@@ -3,8 +3,6 @@
 People merge it, or ship it as a hotfix; the bot never does.
 """
 
-from __future__ import annotations
-
 from phases.messages.commands import PrepareRevert
 from phases.messages.effects import Revert
 from phases.messages.results import RevertPrepared

@@ -1,7 +1,5 @@
 """Phase 2: the points of one commit, with the reasons for them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Phase 2: read a stack before any source is asked: our own frames, and its error in words."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from phases.ports.library_paths import is_library_file

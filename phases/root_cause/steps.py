@@ -3,8 +3,6 @@
 How evidence is weighed: `phases/root_cause/investigate.py`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import takewhile
 

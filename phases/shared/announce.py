@@ -3,8 +3,6 @@
 Ticket, Discord, pager and live messages are kept in step with it.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Literal
 

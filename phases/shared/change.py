@@ -3,11 +3,9 @@
 A step collects it in a draft.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from phases.messages.base import Action, Effect
 from phases.record.incident import Entry, Incident, as_json
@@ -64,7 +62,7 @@ class Change:
     releases: tuple[str, ...] = ()
     dirty: tuple[str, ...] = ()
     """Live messages that must be rendered again."""
-    also: tuple[Change, ...] = ()
+    also: tuple["Change", ...] = ()
     """The parts of other incidents that change together with it: all are committed, or none."""
     written: tuple[Incident, str] | None = field(default=None, compare=False, repr=False)
     """A record with its JSON, as the rule that limits its size made it; used if it is `incident`.
@@ -108,7 +106,7 @@ class Draft:
     def effects(self) -> tuple[Effect, ...]:
         return tuple(self._effects)
 
-    def set(self, **fields: Any) -> Draft:
+    def set(self, **fields: Any) -> Self:
         """Replace fields of the record.
 
         It is validated, so that no phase can store what the record does not hold.
@@ -117,38 +115,38 @@ class Draft:
         self.incident = Incident.model_validate({**before, **fields})
         return self
 
-    def note(self, kind: str, text: str, *, by: str | None = None, url: str | None = None) -> Draft:
+    def note(self, kind: str, text: str, *, by: str | None = None, url: str | None = None) -> Self:
         """Add a line to the timeline."""
         return self.enter(Entry(at=self.now, kind=kind, text=text[:2000], by=by, url=url))
 
-    def enter(self, entry: Entry) -> Draft:
+    def enter(self, entry: Entry) -> Self:
         """Add an entry of an earlier time, or one that can be taken back."""
         self._entries.append(entry)
         return self
 
-    def want(self, *effects: Effect) -> Draft:
+    def want(self, *effects: Effect) -> Self:
         """Ask for effects; the same one twice in one change is one."""
         new = (effect for effect in dict.fromkeys(effects) if effect not in self._effects)
         self._effects.extend(new)
         return self
 
-    def timer(self, name: str, seconds: float, action: Action) -> Draft:
+    def timer(self, name: str, seconds: float, action: Action) -> Self:
         """Set a timer; it replaces an earlier one of this name."""
         return self.timer_at(name, self.now + timedelta(seconds=seconds), action)
 
-    def timer_at(self, name: str, at: datetime, action: Action) -> Draft:
+    def timer_at(self, name: str, at: datetime, action: Action) -> Self:
         """Set a timer to a time; it replaces an earlier one of this name."""
         self._timers[name] = Timer(name=name, at=at, action=action)
         return self
 
-    def cancel(self, *names: str) -> Draft:
+    def cancel(self, *names: str) -> Self:
         """Cancel timers, also those that this change has set so far."""
         for name in names:
             self._timers.pop(name, None)
         self._cancels.extend(names)
         return self
 
-    def claim(self, key: str, *, seconds: int | None = None, soft: bool = False) -> Draft:
+    def claim(self, key: str, *, seconds: int | None = None, soft: bool = False) -> Self:
         """Claim a key.
 
         Drills and private incidents hold neither service nor issues (rules: Claims). A drill must
@@ -159,11 +157,11 @@ class Draft:
         self._claims.append(Claim(key=key, seconds=seconds, soft=soft))
         return self
 
-    def give_up_claim(self, *keys: str) -> Draft:
+    def give_up_claim(self, *keys: str) -> Self:
         self._releases.extend(keys)
         return self
 
-    def dirty(self, *names: str) -> Draft:
+    def dirty(self, *names: str) -> Self:
         """Mark live messages; only those that were posted are rendered again."""
         self._dirty.update(dict.fromkeys(names))
         return self

@@ -6,8 +6,6 @@ estimate itself: the shorter it was measured, the more scatter is allowed for. P
 there are more events than the baseline brings, phase 5 whether there are no more of them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

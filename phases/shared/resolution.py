@@ -4,8 +4,6 @@ Workflow: "cannot be written without root cause → block; do not declare resolv
 understanding why".
 """
 
-from __future__ import annotations
-
 from phases.messages.actions import ArchiveDue
 from phases.messages.commands import Cancel, Resolve
 from phases.messages.effects import (

@@ -3,8 +3,6 @@
 Every phase that opens or ends one shares this file.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from phases.messages.effects import (

@@ -4,8 +4,6 @@ Turning a flag off is the fastest cure there is. It is recommended where the cha
 beginning than the deploy, or where the events with the flag on fail and those without do not.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Text from people, Sentry and Git: its visible characters, Slack's tokens, mentions, length."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

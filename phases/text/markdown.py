@@ -5,8 +5,6 @@ https://spec.commonmark.org/0.31.2/#backslash-escapes and GitHub's additions (ta
 math).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

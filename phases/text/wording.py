@@ -1,7 +1,5 @@
 """Counts, rates and times as a person reads them: short, exact, singular and plural right."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 

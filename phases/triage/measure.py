@@ -4,8 +4,6 @@ Workflow: "Issue count + frequency in last 15 minutes; affected users / orgs / r
 timestamp (correlate with recent deploys); stack trace top frame. Decide blast-radius."
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence

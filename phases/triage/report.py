@@ -1,7 +1,5 @@
 """Phase 1: the report of a triage, as it goes into the record."""
 
-from __future__ import annotations
-
 from phases.ports.tracker_values import EventDetail
 from phases.record.findings import TriageReport
 from phases.root_cause.stack_trace import own_code_frames, title_with_cause

@@ -1,7 +1,5 @@
 """Phase 1, the manual form: what people report where Sentry cannot be queried."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from phases.messages.commands import ManualTriage

@@ -3,8 +3,6 @@
 How the picture is measured and what is recommended: `phases/triage/measure.py`.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from phases.messages.actions import MeasureDue, NobodyActed, TriageOverdue

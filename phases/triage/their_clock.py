@@ -1,7 +1,5 @@
 """Phase 1 where our clock is not Sentry's: the window would lie beside the fire, and look quiet."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 

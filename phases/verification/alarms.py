@@ -4,8 +4,6 @@ It is recorded, and the bot looks whether it burns. What that look leads to:
 `phases/coordination/after_recovery.py`.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 from phases.messages.effects import LookBack, Say

@@ -1,7 +1,5 @@
 """Phase 5: what every look of a round is compared with: rates and traffic before the action."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 from collections.abc import Awaitable

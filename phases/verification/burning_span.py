@@ -1,7 +1,5 @@
 """Phase 5: the time in which trouble was left alone. Its rate is what a look compares with."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 

@@ -3,8 +3,6 @@
 The same numbers come as points for Slack's chart, as Mermaid for the ADR, and as a line of words.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple

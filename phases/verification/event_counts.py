@@ -8,8 +8,6 @@ was measured, the more scatter is allowed for. `make bench` measures the rates o
 over simulated series.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

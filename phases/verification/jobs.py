@@ -3,8 +3,6 @@
 Where they do, all rates are those of runs: a look has as many minutes as its runs stand for.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Phase 5: what a look counts, over which time, and the limits that it is held to."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 

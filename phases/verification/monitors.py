@@ -1,7 +1,5 @@
 """Phase 5: issues of monitors (uptime, cron), of which counts of errors say nothing."""
 
-from __future__ import annotations
-
 import asyncio
 
 from phases.ports.ports import ErrorTracker, PortError

@@ -3,8 +3,6 @@
 Workflow, auto-invocation: "`ship-it` Phase 4 detected new Sentry issues post-deploy".
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta

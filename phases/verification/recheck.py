@@ -4,8 +4,6 @@ Workflow: "confirm new event rate dropped to zero or pre-incident baseline; hit 
 manually to confirm".
 """
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

@@ -4,8 +4,6 @@ Sentry calls a return in the release that runs no regression. A look says that t
 where it is sure: nobody is woken by a guess.
 """
 
-from __future__ import annotations
-
 import asyncio
 import math
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Phase 5: the releases after an action: which one runs, which was taken back and only lingers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple

@@ -3,8 +3,6 @@
 Then their return is a regression, and what is left of them is none.
 """
 
-from __future__ import annotations
-
 import re
 from typing import TypedDict
 

@@ -4,8 +4,6 @@ Workflow: "Wait 5-10 min after action … confirm new event rate dropped … Hit
 Update Linear ticket". How a look is judged: `phases/verification/recheck.py`.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Literal
 

@@ -5,8 +5,6 @@ same minutes would have brought. What Sentry kept a sample of is known less well
 whole (https://docs.sentry.io/explore/trace-explorer/: counts are extrapolated from samples).
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 

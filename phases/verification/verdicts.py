@@ -1,7 +1,5 @@
 """Phase 5: the verdict of one look, with reasons that people can check."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from phases.record.findings import EndpointAnswer, Look, LookVerdict

@@ -73,11 +73,11 @@ def main() -> int:
     for name in given.only or [name for name in PARTS if name not in LONG]:
         began = time.monotonic()
         print(f"{name} …", end=" ", file=sys.stderr, flush=True)
-        found = asyncio.run(_part(name))
+        part_rows = asyncio.run(_part(name))
         print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
-        rows += found
+        rows += part_rows
         if not given.markdown:
-            print(text(found), flush=True)
+            print(text(part_rows), flush=True)
     if given.markdown:
         print(markdown(rows))
     return 1 if any(row.ok is False and row.what.startswith(recovery.SIGN) for row in rows) else 0

@@ -45,8 +45,8 @@ async def rows() -> list[Row]:
         async with stage.valkey() as server, stored(server) as store:
             seeded = await fill(store, stage.world, INCIDENTS)
             async with stage.bot(server) as bot, stage.floor("tests.bench.acks") as route:
-                for one in (bot, route):
-                    await stage.load(clicks(seeded, WARM_UP), one.port, rate=RATE)
+                for served in (bot, route):
+                    await stage.load(clicks(seeded, WARM_UP), served.port, rate=RATE)
                 ours, bare = [], []
                 for _ in range(ROUNDS):
                     ours.append(
@@ -56,16 +56,16 @@ async def rows() -> list[Row]:
                         (await stage.load(clicks(seeded, A_ROUND), route.port, rate=RATE)).only(200)
                     )
         ratios = [a.p50 / b.p50 for a, b in zip(ours, bare, strict=True)]
-        mine, theirs = (statistics.median(one.p50 for one in side) for side in (ours, bare))
-        p99 = statistics.median(one.at(0.99) for one in ours)
-        floor99 = statistics.median(one.at(0.99) for one in bare)
+        own, theirs = (statistics.median(load.p50 for load in side) for side in (ours, bare))
+        p99 = statistics.median(load.at(0.99) for load in ours)
+        floor99 = statistics.median(load.at(0.99) for load in bare)
         worst = await always(stage)
     return [
         at_most(
             f"ack p50 at {RATE} clicks/s, over a route that checks the signature",
             statistics.median(ratios),
             4,
-            beside=f"{mine:.1f} ms over {theirs:.1f} ms; {spread(ratios)}",
+            beside=f"{own:.1f} ms over {theirs:.1f} ms; {spread(ratios)}",
         ),
         at_most(
             "the same: p99",
@@ -84,11 +84,11 @@ async def always(stage: Rig) -> Row:
         seeded = await fill(store, stage.world, INCIDENTS)
         async with stage.bot(server) as bot:
             await stage.load(clicks(seeded, WARM_UP), bot.port, rate=RATE)
-            found = (await stage.load(clicks(seeded, ALWAYS), bot.port, rate=RATE)).only(200)
-    beside = f"p50 {found.p50:.1f} ms, p99 {found.at(0.99):.1f} ms"
+            answered = (await stage.load(clicks(seeded, ALWAYS), bot.port, rate=RATE)).only(200)
+    beside = f"p50 {answered.p50:.1f} ms, p99 {answered.at(0.99):.1f} ms"
     return at_most(
         f"the same with an fsync a write: worst of {ALWAYS:,}",
-        found.at(1),
+        answered.at(1),
         150,
         unit="ms",
         digits=0,

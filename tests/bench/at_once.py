@@ -40,27 +40,27 @@ QUIET_SECONDS = 1.0
 
 
 def floor() -> Starlette:
-    kept: dict[str, Any] = {}
+    cache: dict[str, Any] = {}
 
     async def clients() -> tuple[AsyncWebClient, httpx.AsyncClient]:
-        if not kept:
+        if not cache:
             session = aiohttp.ClientSession()
             base, token = environment("FLOOR_SLACK"), environment("SLACK_BOT_TOKEN")
-            kept["slack"] = AsyncWebClient(
+            cache["slack"] = AsyncWebClient(
                 token=token, base_url=base, session=session, retry_handlers=[]
             )
             bearer = {"Authorization": f"Bearer {environment('SENTRY_AUTH_TOKEN')}"}
-            kept["sentry"] = httpx.AsyncClient(
+            cache["sentry"] = httpx.AsyncClient(
                 base_url=environment("FLOOR_SENTRY"), headers=bearer, trust_env=False
             )
-        return kept["slack"], kept["sentry"]
+        return cache["slack"], cache["sentry"]
 
     async def replay(request: Request) -> Response:
         waves: list[list[Json]] = json.loads(await request.body())
         slack, sentry = await clients()
         decided = 0.0
 
-        async def one(call: Json) -> None:
+        async def send(call: Json) -> None:
             nonlocal decided
             if call["system"] == "slack":
                 if decisive(call):
@@ -76,28 +76,28 @@ def floor() -> Starlette:
                 await process.communicate()
 
         for wave in waves:
-            await asyncio.gather(*map(one, wave))
+            await asyncio.gather(*map(send, wave))
         return JSONResponse({"decided": decided})
 
     return Starlette(routes=[Route("/open", replay, methods=["POST"])])
 
 
 def decisive(call: Json) -> bool:
-    said = str(call.get("args"))
-    return "decision.rollback" in said and " events in " in said
+    arguments = str(call.get("args"))
+    return "decision.rollback" in arguments and " events in " in arguments
 
 
 def waves(calls: Sequence[Json]) -> list[list[Json]]:
     """As the bot made them, and the deployer's two processes in the first."""
-    found: list[list[Json]] = []
+    groups: list[list[Json]] = []
     last = 0.0
-    for call in sorted(calls, key=lambda one: one["at"]):
-        if not found or call["at"] - last > WAVE_SECONDS:
-            found.append([])
-        found[-1].append(call)
+    for call in sorted(calls, key=lambda item: item["at"]):
+        if not groups or call["at"] - last > WAVE_SECONDS:
+            groups.append([])
+        groups[-1].append(call)
         last = call["at"]
-    found[0] += [{"system": "process"}, {"system": "process"}]
-    return found
+    groups[0] += [{"system": "process"}, {"system": "process"}]
+    return groups
 
 
 async def rows() -> list[Row]:
@@ -175,12 +175,15 @@ async def _at_once(place: Town, low: Running, script: list[list[Json]]) -> list[
             *(_replayed(place, low, script) for _ in range(SERVICES))
         )
         floor_many.append(statistics.median(all_of_them))
-    alone, below = statistics.median(one.decision for one in single), statistics.median(floor_one)
-    decided = statistics.median(one.decision for each in many for one in each)
-    last = statistics.median(max(one.decision for one in each) for each in many)
+    alone, below = (
+        statistics.median(opened.decision for opened in single),
+        statistics.median(floor_one),
+    )
+    decided = statistics.median(opened.decision for each in many for opened in each)
+    last = statistics.median(max(opened.decision for opened in each) for each in many)
     under = statistics.median(floor_many)
     ratios = [
-        statistics.median(one.decision for one in each) / theirs
+        statistics.median(opened.decision for opened in each) / theirs
         for each, theirs in zip(many, floor_many, strict=True)
     ]
     beside = (
@@ -207,15 +210,15 @@ async def _clicked_meanwhile(place: Town) -> Row:
     )
     await asyncio.sleep(1.5)
     await place.declare(range(SERVICES))
-    found = (await clicking).only(200)
+    answered = (await clicking).only(200)
     beside = (
-        f"{found.at(1):.0f} ms over {alone.p50:.1f} ms, p99 {found.at(0.99):.0f} ms, p50 "
-        f"{found.p50:.1f} ms; alone p99 {alone.at(0.99):.0f} ms, worst {alone.at(1):.0f} ms, at "
+        f"{answered.at(1):.0f} ms over {alone.p50:.1f} ms, p99 {answered.at(0.99):.0f} ms, p50 "
+        f"{answered.p50:.1f} ms; alone p99 {alone.at(0.99):.0f} ms, worst {alone.at(1):.0f} ms, at "
         f"{RATE} clicks/s"
     )
     return at_most(
         f"ack of a click while {SERVICES} incidents open, worst of {CLICKS:,}, over one alone",
-        found.at(1) / alone.p50,
+        answered.at(1) / alone.p50,
         5,
         digits=1,
         beside=beside,

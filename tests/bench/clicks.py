@@ -85,15 +85,15 @@ class Side:
         await self._send(WARM_UP)
 
     async def round(self) -> None:
-        pids = [one.pid for one in self._takers]
+        pids = [taker.pid for taker in self._takers]
         keeper = [self._server.process.pid] if self._server else []
-        before, kept = cpu(*pids), cpu(*keeper)
+        before, keeper_before = cpu(*pids), cpu(*keeper)
         self.seconds.append(await self._send(CLICKS))
         self.costs.append((cpu(*pids) - before) / CLICKS * 1000)
-        self.valkey.append((cpu(*keeper) - kept) / CLICKS * 1000)
+        self.valkey.append((cpu(*keeper) - keeper_before) / CLICKS * 1000)
 
     async def _send(self, count: int) -> float:
-        ports = [one.port for one in self._takers]
+        ports = [taker.port for taker in self._takers]
         load = await self._stage.load(clicks(self._among, count), *ports, connections=CONNECTIONS)
         return load.only(200).seconds
 
@@ -103,7 +103,7 @@ class Side:
 
     def over(self, other: Side) -> list[float]:
         """Round by round: what a click costs here over what it costs there."""
-        return [mine / theirs for mine, theirs in zip(self.costs, other.costs, strict=True)]
+        return [own / theirs for own, theirs in zip(self.costs, other.costs, strict=True)]
 
 
 async def in_turn(*sides: Side) -> None:
@@ -124,7 +124,7 @@ async def beside_bolt() -> list[Row]:
         async with stage.bot(server) as bot, stage.floor("tests.bench.clicks") as bolt:
             ours, bare = Side(stage, seeded, bot, server=server), Side(stage, seeded, bolt)
             await in_turn(ours, bare)
-    ratios = [1 / one for one in ours.over(bare)]
+    ratios = [1 / ratio for ratio in ours.over(bare)]
     beside = (
         f"{ours.cost:.2f} ms over {bare.cost:.2f} ms a click, Valkey "
         f"{statistics.median(ours.valkey):.2f} ms; {spread(ratios)}"
@@ -153,7 +153,7 @@ async def with_many() -> list[Row]:
             sides.append(Side(stage, seeded, bots[-1], server=server))
         few, many = sides
         await in_turn(few, many)
-        memory = [resident(one.pid) for one in bots]
+        memory = [resident(bot.pid) for bot in bots]
     ratios = many.over(few)
     name = f"with {MANY:,} open incidents, over {FEW}"
     cost = f"{many.cost:.2f} ms over {few.cost:.2f} ms of CPU; {spread(ratios)}"
@@ -170,13 +170,13 @@ async def with_many() -> list[Row]:
 
 async def replicas() -> list[Row]:
     """One bot on one Valkey, two bots on another; each click goes to one of the two."""
-    async with rig() as stage, stage.valkey() as one, stage.valkey() as other:
+    async with rig() as stage, stage.valkey() as lone, stage.valkey() as other:
         seeded = []
-        for server in (one, other):
+        for server in (lone, other):
             async with stored(server) as store:
                 seeded = await fill(store, stage.world, 200)
-        async with stage.bot(one) as alone, stage.bot(other) as left, stage.bot(other) as right:
-            single = Side(stage, seeded, alone, server=one)
+        async with stage.bot(lone) as alone, stage.bot(other) as left, stage.bot(other) as right:
+            single = Side(stage, seeded, alone, server=lone)
             pair = Side(stage, seeded, left, right, server=other)
             await in_turn(single, pair)
     ratios = pair.over(single)

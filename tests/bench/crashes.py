@@ -60,13 +60,13 @@ def questions(folder: Path) -> list[Question]:
 
     What cannot be read is left out, with a line on the reason.
     """
-    found: list[Question] = []
+    collected: list[Question] = []
     for path in sorted(folder.glob("*/*/*.json")):
         try:
-            found += _of(path, json.loads(path.read_text(encoding="utf-8")))
+            collected += _of(path, json.loads(path.read_text(encoding="utf-8")))
         except (OSError, KeyError, ValueError, subprocess.CalledProcessError, PortError) as error:
             print(f"{path}: {type(error).__name__}: {error}", file=sys.stderr)
-    return found
+    return collected
 
 
 def _of(path: Path, case: Json) -> list[Question]:
@@ -115,14 +115,14 @@ def _crash(case: Json) -> Json:
 def _commits(git_dir: str, good: str, bad: str) -> tuple[Commit, ...]:
     """Return the commits between two others, as the bot's own client reads them."""
     key = hashlib.sha256(f"{git_dir} {good} {bad}".encode()).hexdigest()[:24]
-    kept = KEPT / f"{key}.json"
-    if not kept.is_file():
+    cached = KEPT / f"{key}.json"
+    if not cached.is_file():
         service = Service.model_validate({"name": "mined", "checkout": git_dir})
         read = asyncio.run(LocalGit().commits(service, _sha(git_dir, good), _sha(git_dir, bad)))
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        cached.parent.mkdir(parents=True, exist_ok=True)
         rows = [commit.model_dump(mode="json") for commit in read]
-        kept.write_text(json.dumps(rows), encoding="utf-8")
-    return tuple(Commit.model_validate(row) for row in json.loads(kept.read_text("utf-8")))
+        cached.write_text(json.dumps(rows), encoding="utf-8")
+    return tuple(Commit.model_validate(row) for row in json.loads(cached.read_text("utf-8")))
 
 
 def _wide(name: str, git_dir: str, bad: str, culprit: str) -> tuple[Commit, ...]:

@@ -53,10 +53,10 @@ class Questions:
             faults.around = around
 
     def rounds(self) -> list[list[str]]:
-        found: list[list[str]] = [[], [], []]
+        by_round: list[list[str]] = [[], [], []]
         for target in self.targets:
-            found[_round(target)].append(target)
-        return found
+            by_round[_round(target)].append(target)
+        return by_round
 
 
 def _round(target: str) -> int:

@@ -34,26 +34,26 @@ def traffic(rng: random.Random, before: float, way: str) -> tuple[float, ...]:
 
 
 def shaped(rng: random.Random, rates: tuple[float, float], tail: Tail) -> World:
-    one = drawn(rng, rates)
-    after = traffic(rng, one.while_burning, rng.choice(("dip", "steps", "day")))
-    return replace(one, tail=tail, after=after, releases=rng.random() < 0.5)
+    world = drawn(rng, rates)
+    after = traffic(rng, world.while_burning, rng.choice(("dip", "steps", "day")))
+    return replace(world, tail=tail, after=after, releases=rng.random() < 0.5)
 
 
 def _loud(rng: random.Random, tail: Tail) -> World:
     while True:
-        one = shaped(rng, (14, 400), tail)
-        if min(one.after[1:3]) * one.fire / one.while_burning >= 40:
-            return one
+        world = shaped(rng, (14, 400), tail)
+        if min(world.after[1:3]) * world.fire / world.while_burning >= 40:
+            return world
 
 
 def _enough(rng: random.Random, tail: Tail) -> World:
     """20 events and more would come in the first check, and 60 traces tell of its traffic."""
     while True:
-        one = shaped(rng, (5, 400), tail)
-        shares = sum(one.after[GRACE : CHECKS[0]])
-        kept = max(one.kept, min(60 / (one.requests * shares), 1.0))
-        if shares * one.fire / one.while_burning >= 20:
-            return replace(one, kept=kept)
+        world = shaped(rng, (5, 400), tail)
+        shares = sum(world.after[GRACE : CHECKS[0]])
+        trace_share = max(world.trace_share, min(60 / (world.requests * shares), 1.0))
+        if shares * world.fire / world.while_burning >= 20:
+            return replace(world, trace_share=trace_share)
 
 
 Row = tuple[str, Callable[[random.Random, Tail], World], bool, Callable[[Seen], bool]]
@@ -62,31 +62,31 @@ ROWS: tuple[Row, ...] = (
         "“recovered” over a fire that goes on",
         lambda r, t: shaped(r, (5, 400), t),
         False,
-        lambda told: told.end == "recovered",
+        lambda verdict: verdict.end == "recovered",
     ),
     (
         "… traffic not known",
         lambda r, t: replace(shaped(r, (5, 400), t), traces=False),
         False,
-        lambda told: told.end == "recovered",
+        lambda verdict: verdict.end == "recovered",
     ),
     (
         "recovery missed, or a person asked, from 20 events on",
         _enough,
         True,
-        lambda told: told.end != "recovered",
+        lambda verdict: verdict.end != "recovered",
     ),
     (
         "“not helping” over a recovery",
         lambda r, t: shaped(r, (5, 400), t),
         True,
-        lambda told: told.told > 0,
+        lambda verdict: verdict.not_helping_at > 0,
     ),
     (
         "goes on at 40 a minute and more: not told by minute 3",
         _loud,
         False,
-        lambda told: not 0 < told.told <= 3,
+        lambda verdict: not 0 < verdict.not_helping_at <= 3,
     ),
 )
 

@@ -51,9 +51,9 @@ class Side:
         began = time.perf_counter()
         await self._world.alice.command(f"/incident {words}", ELSEWHERE)
         took = time.perf_counter() - began
-        said = plain(self._world.alice.ephemerals()[-1])
-        if f"{self._count:,} incidents" not in said:
-            raise SystemExit(f"bench: /incident {words} said {said[:200]}")
+        text = plain(self._world.alice.ephemerals()[-1])
+        if f"{self._count:,} incidents" not in text:
+            raise SystemExit(f"bench: /incident {words} said {text[:200]}")
         return took * 1000
 
     async def home(self) -> float:
@@ -97,7 +97,7 @@ async def rows() -> list[Row]:
             await sides[-1].all()
         few, many = sides
         open_home = await _watched(many, lambda: stage.load(clicks(seeded, 1), bot.port))
-        kept = await _memory(many.store)
+        used = await _memory(many.store)
         anew = await _anew(many.store)
     titles = {
         "list": "`/incident list`",
@@ -109,7 +109,7 @@ async def rows() -> list[Row]:
         aside(
             "the same: CPU a second while it stays open and something changes", open_home, unit="ms"
         ),
-        at_most(f"short records of {MANY:,} in Redis", kept, 5, unit="MB", digits=1),
+        at_most(f"short records of {MANY:,} in Redis", used, 5, unit="MB", digits=1),
         aside(f"{MANY:,} that an older release wrote, made anew once", anew, unit="s", digits=1),
     ]
 
@@ -148,8 +148,8 @@ async def _drop(store: Store) -> None:
 
 
 async def _used(store: Store) -> int:
-    found: dict[str, Any] = await store.redis.info("memory")
-    return int(found["used_memory"])
+    memory: dict[str, Any] = await store.redis.info("memory")
+    return int(memory["used_memory"])
 
 
 async def _anew(store: Store) -> float:

@@ -47,10 +47,10 @@ async def few(stage: Rig) -> list[Row]:
     async with town(stage, FEW, 1) as seeded:
         seconds: list[float] = []
         for number in range(CHANGES):
-            one = dice.choice(seeded)
+            incident = dice.choice(seeded)
             began, word = time.time(), f"change-{number}"
-            await say(stage, [one], word)
-            seconds.append((await shown(stage, [one], word, began)) - began)
+            await say(stage, [incident], word)
+            seconds.append((await shown(stage, [incident], word, began)) - began)
             await asyncio.sleep(dice.uniform(0, 0.6))
     seconds.sort()
     what = f"{FEW} open incidents, one changes: its status is current after"
@@ -107,35 +107,40 @@ async def town(stage: Rig, count: int, replicas: int) -> AsyncIterator[list[Inci
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(stage.valkey())
         store = await stack.enter_async_context(stored(server))
-        seeded = [await _one(stage, store, number) for number in range(1, count + 1)]
+        seeded = [await _seeded(stage, store, number) for number in range(1, count + 1)]
         bots = [await stack.enter_async_context(stage.bot(server)) for _ in range(replicas)]
         stage.world.delivery.request_url = f"http://127.0.0.1:{bots[0].port}/slack/events"
         yield seeded
 
 
-async def _one(stage: Rig, store: Store, number: int) -> Incident:
+async def _seeded(stage: Rig, store: Store, number: int) -> Incident:
     workspace = stage.world.workspace
     channel = workspace.create_channel(f"inc-{number:04d}-{uuid4().hex[:6]}", BOT_USER)
     workspace.join(channel, ALICE)
     ts = workspace.post(channel, BOT_USER, "the status")["ts"]
-    one = open_one(number, Where(id=channel.id, name=channel.name), ts)
-    one = one.model_copy(update={"messages": {"status": one.messages["status"]}})
-    await store.commit(uuid4().hex, Loaded(None, 0, await store.server_now()), Change(incident=one))
-    return one
+    incident = open_one(number, Where(id=channel.id, name=channel.name), ts)
+    incident = incident.model_copy(update={"messages": {"status": incident.messages["status"]}})
+    await store.commit(
+        uuid4().hex, Loaded(None, 0, await store.server_now()), Change(incident=incident)
+    )
+    return incident
 
 
 async def say(stage: Rig, incidents: Sequence[Incident], word: str) -> None:
     """An update by a person, in each of them, side by side."""
     acks = await asyncio.gather(
-        *(stage.world.alice.command(f"/incident update {word}", _of(one)) for one in incidents)
+        *(
+            stage.world.alice.command(f"/incident update {word}", _of(incident))
+            for incident in incidents
+        )
     )
     if not all(ack.ok for ack in acks):
         raise SystemExit(f"bench: a command was not acknowledged: {acks}")
 
 
-def _of(one: Incident) -> str:
-    assert one.channel is not None
-    return one.channel.id
+def _of(incident: Incident) -> str:
+    assert incident.channel is not None
+    return incident.channel.id
 
 
 async def shown(stage: Rig, incidents: Sequence[Incident], word: str, since: float) -> float:
@@ -143,7 +148,7 @@ async def shown(stage: Rig, incidents: Sequence[Incident], word: str, since: flo
 
     It also checks that they still show it.
     """
-    waiting = {_of(one): one for one in incidents}
+    waiting = {_of(each): each for each in incidents}
     last, ends = 0.0, time.monotonic() + PATIENCE
     while waiting:
         if time.monotonic() > ends:
@@ -158,8 +163,10 @@ async def shown(stage: Rig, incidents: Sequence[Incident], word: str, since: flo
             ):
                 del waiting[str(call.args["channel"])]
                 last = max(last, call.at)
-    for one in incidents:
-        message = stage.world.workspace.channel(_of(one)).message(one.messages["status"].ts)
+    for incident in incidents:
+        message = stage.world.workspace.channel(_of(incident)).message(
+            incident.messages["status"].ts
+        )
         if word not in json.dumps(message):
-            raise SystemExit(f"bench: {one.id} shows an older state than Slack was told")
+            raise SystemExit(f"bench: {incident.id} shows an older state than Slack was told")
     return last

@@ -55,7 +55,7 @@ class Load:
         self.latencies: list[float] = []
         self.statuses: Counter[int] = Counter()
 
-    async def _one(self, line: _Line, raw: bytes) -> None:
+    async def _send(self, line: _Line, raw: bytes) -> None:
         began = time.perf_counter()
         status = await line.ask(raw)
         self.latencies.append(time.perf_counter() - began)
@@ -67,7 +67,7 @@ class Load:
         async def person(port: int) -> None:
             line = await _Line.open(port)
             for raw in waiting:
-                await self._one(line, raw)
+                await self._send(line, raw)
             line.close()
 
         await asyncio.gather(
@@ -80,7 +80,7 @@ class Load:
 
         async def send(raw: bytes) -> None:
             line = free.pop() if free else await _Line.open(self._ports[0])
-            await self._one(line, raw)
+            await self._send(line, raw)
             free.append(line)
 
         began = time.perf_counter()

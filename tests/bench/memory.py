@@ -51,15 +51,19 @@ def past(number: int, dice: random.Random) -> Incident:
     """Resolved and closed, with two to six issues."""
     at = NOW - timedelta(minutes=dice.randrange(180 * 24 * 60))
     issues = tuple(str(7_000_000 + dice.randrange(ISSUES)) for _ in range(dice.randrange(2, 7)))
-    seen = tuple(
+    issues_seen = tuple(
         IssueSeen(
-            id=one, short_id=f"SHOP-{one}", title="KeyError: 'region'", first_seen=at, events=90
+            id=issue_id,
+            short_id=f"SHOP-{issue_id}",
+            title="KeyError: 'region'",
+            first_seen=at,
+            events=90,
         )
-        for one in issues
+        for issue_id in issues
     )
     frame = Frame(file=f"shop/part{dice.randrange(FILES)}/pricing.py", function="total", line=41)
     triage = incidents.report(
-        began_at=at - timedelta(minutes=4), issues=seen, issue_ids=issues, frame=frame
+        began_at=at - timedelta(minutes=4), issues=issues_seen, issue_ids=issues, frame=frame
     )
     return incidents.incident(
         id=f"INC-{number:04d}",
@@ -80,11 +84,11 @@ def past(number: int, dice: random.Random) -> Incident:
 async def fill(store: Store) -> None:
     dice = random.Random(7)
     for number in range(1, INCIDENTS + 1):
-        one = past(number, dice)
-        small = compacted(one, NOW)
+        incident = past(number, dice)
+        small = compacted(incident, NOW)
         entries = tuple(
             Entry(
-                at=one.detected_at + timedelta(minutes=n),
+                at=incident.detected_at + timedelta(minutes=n),
                 kind="note",
                 text=SAID[n % 3],
                 by="U024BE7LH",
@@ -98,7 +102,7 @@ async def fill(store: Store) -> None:
                 record=as_json(small),
                 entries=entries,
                 words={},
-                memory=memory.memory_to_keep(one),
+                memory=memory.memory_to_keep(incident),
                 timers={},
             ),
         )
@@ -119,13 +123,13 @@ async def _measured(store: Store) -> list[Row]:
     empty = await _used(store)
     await fill(store)
     used = (await _used(store) - empty) / 2**20
-    kept = RedisMemory(store)
+    redis_memory = RedisMemory(store)
     burning = past(INCIDENTS + 1, random.Random(8))
     asked = memory.memory_question(burning, burning.triage, NOW)
     trips = _Trips(store)
 
     async def recall() -> object:
-        recalled = await kept.recall(asked)
+        recalled = await redis_memory.recall(asked)
         assert recalled.newest
         assert recalled.alike
         return memory.recollect(recalled, asked, NOW)
@@ -136,9 +140,9 @@ async def _measured(store: Store) -> list[Row]:
     sent = trips.count / TIMES
 
     async def count() -> object:
-        found = trends(await kept.since(NOW - timedelta(days=200)), NOW)
-        assert found.all.total.incidents > INCIDENTS * 0.9
-        return views.trends(found)
+        overview = trends(await redis_memory.since(NOW - timedelta(days=200)), NOW)
+        assert overview.all.total.incidents > INCIDENTS * 0.9
+        return views.trends(overview)
 
     before, (walls, _) = time.process_time(), await _timed(count, TIMES)
     counting = (time.process_time() - before) / TIMES * 1000
@@ -166,8 +170,8 @@ async def _measured(store: Store) -> list[Row]:
 
 
 async def _used(store: Store) -> int:
-    found: dict[str, Any] = await store.redis.info("memory")
-    return int(found["used_memory"])
+    memory_info: dict[str, Any] = await store.redis.info("memory")
+    return int(memory_info["used_memory"])
 
 
 async def _timed(work: Callable[[], Awaitable[object]], times: int) -> tuple[float, float]:

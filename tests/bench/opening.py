@@ -56,19 +56,19 @@ def staged(world: World) -> None:
 
 async def until(look: Callable[[], float | None], what: str, seconds: float = 20.0) -> float:
     ends = time.monotonic() + seconds
-    while (found := look()) is None:
+    while (result := look()) is None:
         if time.monotonic() > ends:
             raise SystemExit(f"bench: {what} did not happen within {seconds:.0f} s {MISSING or ''}")
         await asyncio.sleep(0.002)
-    return found
+    return result
 
 
 def first(world: World, since: float, method: str, *words: str) -> float | None:
     """Return the time at which the pretend Slack received the first such call after `since`."""
     for call in world.workspace.calls:
         if call.at >= since and call.method == method and call.answer.get("ok"):
-            said = str(call.args)
-            if all(word in said for word in words):
+            text = str(call.args)
+            if all(word in text for word in words):
                 return call.at
     return None
 
@@ -182,7 +182,7 @@ def report(
             "command → all done and pinned",
         )
     )
-    found: list[Row] = []
+    opening_rows: list[Row] = []
     for at, (name, most) in enumerate(zip(names, (None, *GOALS), strict=True)):
         ours, theirs = statistics.median(r[at] for r in bot), statistics.median(r[at] for r in low)
         beside = f"{ours:.0f} ms over {theirs:.0f} ms"
@@ -191,5 +191,8 @@ def report(
             if most is None
             else at_most(name, ours / theirs, most, beside=beside)
         )
-        found.append(row)
-    return [*found, aside("ack of a click, alone", statistics.median(clicks), unit="ms", digits=0)]
+        opening_rows.append(row)
+    return [
+        *opening_rows,
+        aside("ack of a click, alone", statistics.median(clicks), unit="ms", digits=0),
+    ]

@@ -55,13 +55,13 @@ class Outside:
                 else dict(parse_qsl(parts.query + "&" + raw.decode()))
             )
             self.log.append({"at": began, "system": "slack", "method": name, "args": given})
-            found = json.dumps({"ok": True, **self._slack(name, given)}).encode()
+            slack_answer = json.dumps({"ok": True, **self._slack(name, given)}).encode()
             await asyncio.sleep(began + SLACK_SECONDS - time.time())
-            return 200, found, ""
+            return 200, slack_answer, ""
         self.log.append({"at": began, "system": "sentry", "method": method, "target": target})
-        kept = await self._asked(target, headers)
+        answered = await self._asked(target, headers)
         await asyncio.sleep(began + SENTRY_SECONDS - time.time())
-        return kept
+        return answered
 
     def _slack(self, name: str, given: Json) -> Json:
         number = next(self._numbers)

@@ -92,11 +92,11 @@ def _range(*, crashing: bool) -> list[Commit]:
 
 
 def _patch(n: int, k: int) -> str:
-    one, other = (
+    name, other = (
         ("region", "total(order)") if n % 4 == 0 else (f"place_{n % 97}", f"sum_{n % 89}(basket)")
     )
     rows = (
-        f"+    value_{n}_{row} = compute_{k}({one}, cents={row})"
+        f"+    value_{n}_{row} = compute_{k}({name}, cents={row})"
         if row % 2
         else f"-    old_{n}_{row} = {other}"
         for row in range(15)

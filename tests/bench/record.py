@@ -57,12 +57,12 @@ class Measured:
         fsync: Fsync,
     ):
         beside = reads if fsync == "everysec" else writes
-        middle = [[statistics.median(block) for block in one] for one in (decisions, beside)]
+        middle = [[statistics.median(block) for block in blocks] for blocks in (decisions, beside)]
         self.ratios = [a / b for a, b in zip(*middle, strict=True)]
         self.ratio = statistics.median(self.ratios)
         self.decision, self.read, self.write = (
-            statistics.median(x for block in one for x in block)
-            for one in (decisions, reads, writes)
+            statistics.median(x for block in blocks for x in block)
+            for blocks in (decisions, reads, writes)
         )
 
 
@@ -76,10 +76,12 @@ async def over(stage: Rig, fsync: Fsync) -> Measured:
         decided = iter(seeded)
 
         async def decide() -> None:
-            one = next(decided)
+            incident = next(decided)
             action = DecideInvestigate(by=ALICE, round=1)
-            said = await dispatcher.dispatch(action, one.id, Delivery((f"trigger:{uuid4().hex}",)))
-            assert isinstance(said, Recorded)
+            outcome = await dispatcher.dispatch(
+                action, incident.id, Delivery((f"trigger:{uuid4().hex}",))
+            )
+            assert isinstance(outcome, Recorded)
 
         async def get() -> None:
             await store.redis.get("bench")
@@ -89,13 +91,13 @@ async def over(stage: Rig, fsync: Fsync) -> Measured:
 
         for work in (decide, get, set_):
             await timed(work, WARM_UP)
-        found: list[list[list[float]]] = [[], [], []]
+        timings: list[list[list[float]]] = [[], [], []]
         gc.disable()
         for _ in range(DECISIONS // BLOCK):
-            for kept, work in zip(found, (decide, get, set_), strict=True):
-                kept.append(await timed(work, BLOCK))
+            for column, work in zip(timings, (decide, get, set_), strict=True):
+                column.append(await timed(work, BLOCK))
         gc.enable()
-    return Measured(found[0], found[1], found[2], fsync)
+    return Measured(timings[0], timings[1], timings[2], fsync)
 
 
 async def timed(work: Callable[[], Awaitable[None]], times: int) -> list[float]:

@@ -73,15 +73,16 @@ class Told:
         return self.first if self.first is LookVerdict.RECOVERED else self.second
 
 
-def looked(rng: random.Random, one: Series, *, over: bool) -> Told:
+def looked(rng: random.Random, series: Series, *, over: bool) -> Told:
     """The bot's two looks at a series whose fire is out (`over`), or is not."""
-    normal = counted(rng, one.usual * one.normal_minutes, one.spread)
-    fire = counted(rng, one.burning * one.left_alone, one.spread)
-    rate = one.usual if over else one.burning
-    early = counted(rng, rate * FIRST, one.spread)
-    late = early + counted(rng, rate * (SECOND - FIRST), one.spread)
+    normal = counted(rng, series.usual * series.normal_minutes, series.spread)
+    fire = counted(rng, series.burning * series.left_alone, series.spread)
+    rate = series.usual if over else series.burning
+    early = counted(rng, rate * FIRST, series.spread)
+    late = early + counted(rng, rate * (SECOND - FIRST), series.spread)
     held = [
-        known(normal, one.normal_minutes, fire, one.left_alone, span) for span in (FIRST, SECOND)
+        known(normal, series.normal_minutes, fire, series.left_alone, span)
+        for span in (FIRST, SECOND)
     ]
     first, second = (
         judge_look(n, h, None, [])[0] for n, h in zip((early, late), held, strict=True)
@@ -120,8 +121,10 @@ def rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | 
     rng = random.Random(seed)
     rows: list[tuple[str, int, float, float | None]] = []
 
-    def share(what: str, told: list[Told], bad: Callable[[Told], bool], most: float | None) -> None:
-        rows.append((what, len(told), sum(map(bad, told)) / max(len(told), 1), most))
+    def share(
+        what: str, looks: list[Told], bad: Callable[[Told], bool], most: float | None
+    ) -> None:
+        rows.append((what, len(looks), sum(map(bad, looks)) / max(len(looks), 1), most))
 
     def burning_and_over(make: Callable[[], Series]) -> tuple[list[Told], list[Told]]:
         drawn_ = [make() for _ in range(series)]
@@ -182,18 +185,18 @@ def rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | 
 
 
 def remembered(
-    rng: random.Random, one: Series, times: float = 1.0
+    rng: random.Random, series: Series, times: float = 1.0
 ) -> tuple[Measured, Measured, float]:
     """The bot's knowledge at recovery.
 
     It holds the baseline, the fire, and events a minute at the last re-check.
     """
-    normal = counted(rng, one.usual * one.normal_minutes, one.spread)
-    fire = counted(rng, one.burning * one.left_alone, one.spread)
-    quiet = counted(rng, one.usual * times * SECOND, one.spread) / SECOND
+    normal = counted(rng, series.usual * series.normal_minutes, series.spread)
+    fire = counted(rng, series.burning * series.left_alone, series.spread)
+    quiet = counted(rng, series.usual * times * SECOND, series.spread) / SECOND
     return (
-        Measured(normal / one.normal_minutes, one.normal_minutes),
-        Measured(fire / one.left_alone, one.left_alone),
+        Measured(normal / series.normal_minutes, series.normal_minutes),
+        Measured(fire / series.left_alone, series.left_alone),
         quiet,
     )
 
@@ -219,13 +222,13 @@ def _least(
     return high
 
 
-def opened_over_quiet(rng: random.Random, one: Series, times: float) -> bool:
+def opened_over_quiet(rng: random.Random, series: Series, times: float) -> bool:
     """Return if any of the hour's checks sees a return.
 
     Production stays at `times` its baseline.
     """
-    known_ = remembered(rng, one, times)
-    minutes = [counted(rng, one.usual * times, one.spread) for _ in range(HOUR_MINUTES)]
+    known_ = remembered(rng, series, times)
+    minutes = [counted(rng, series.usual * times, series.spread) for _ in range(HOUR_MINUTES)]
     for minute in range(1, HOUR_MINUTES + 1):
         if sum(minutes[max(minute - SOON_MINUTES, 0) : minute]) >= _least(
             is_back_soon, *known_, float(SOON_MINUTES)
@@ -237,43 +240,46 @@ def opened_over_quiet(rng: random.Random, one: Series, times: float) -> bool:
     )
 
 
-def looked_back(rng: random.Random, one: Series, *, again: float) -> bool:
+def looked_back(rng: random.Random, series: Series, *, again: float) -> bool:
     """Return if the check at a quarter of an hour sees a fire that is back.
 
     It came back in the last `again` minutes.
     """
-    known_ = remembered(rng, one)
-    events = counted(rng, one.usual * (LOOK_MINUTES - again), one.spread)
-    events += counted(rng, one.burning * again, one.spread)
+    known_ = remembered(rng, series)
+    events = counted(rng, series.usual * (LOOK_MINUTES - again), series.spread)
+    events += counted(rng, series.burning * again, series.spread)
     return is_back(events, *known_, float(LOOK_MINUTES))
 
 
-def looked_soon(rng: random.Random, one: Series, *, within: int) -> bool:
+def looked_soon(rng: random.Random, series: Series, *, within: int) -> bool:
     """Return if a check sees a fire that came back at the old rate.
 
     It is within so many minutes of its first event.
     """
-    known_ = remembered(rng, one)
-    before = [counted(rng, one.usual, one.spread) for _ in range(SOON_MINUTES)]
+    known_ = remembered(rng, series)
+    before = [counted(rng, series.usual, series.spread) for _ in range(SOON_MINUTES)]
     first = rng.random()  # of a minute until the next look
-    minutes = [*before, counted(rng, one.burning * first + one.usual * (1 - first), one.spread)]
+    minutes = [
+        *before,
+        counted(rng, series.burning * first + series.usual * (1 - first), series.spread),
+    ]
     for _ in range(within):
         if sum(minutes[-SOON_MINUTES:]) >= _least(is_back_soon, *known_, float(SOON_MINUTES)):
             return True
-        minutes.append(counted(rng, one.burning, one.spread))
+        minutes.append(counted(rng, series.burning, series.spread))
     return False
 
 
-def opened_by_stragglers(rng: random.Random, one: Series, left: float, halves: float) -> bool:
+def opened_by_stragglers(rng: random.Random, series: Series, left: float, halves: float) -> bool:
     """Return if any of the hour's checks takes what is left of an old release for a return.
 
     `left`: of the fire's rate, at the action; `halves`: the minutes in which that halves.
     """
-    known_ = remembered(rng, one)
+    known_ = remembered(rng, series)
     _, burning, _ = known_
-    usual_ = [counted(rng, one.usual, one.spread) for _ in range(HOUR_MINUTES)]
+    usual_ = [counted(rng, series.usual, series.spread) for _ in range(HOUR_MINUTES)]
     old = [
-        counted(rng, one.burning * left * 0.5 ** ((FIRST + minute) / halves), one.spread)
+        counted(rng, series.burning * left * 0.5 ** ((FIRST + minute) / halves), series.spread)
         for minute in range(HOUR_MINUTES)
     ]
 
@@ -305,7 +311,7 @@ def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, fl
 
     def unseen(what: str, again: float, most: float | None, times: tuple[float, float]) -> None:
         made = (drawn(rng, (2 * SIZE, 500), again, times=times) for _ in range(series))
-        missed = sum(not looked_back(rng, one, again=again) for one in made)
+        missed = sum(not looked_back(rng, drawn_series, again=again) for drawn_series in made)
         rows.append(
             (f"guard, {what}: not seen by the next look at 15 min", series, missed / series, most)
         )
@@ -318,7 +324,7 @@ def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, fl
         most: float | None,
     ) -> None:
         made = (drawn(rng, sizes, float(SOON_MINUTES), times=times) for _ in range(series))
-        missed = sum(not looked_soon(rng, one, within=within) for one in made)
+        missed = sum(not looked_soon(rng, drawn_series, within=within) for drawn_series in made)
         rows.append(
             (
                 f"guard, back at the old rate, {what}: not seen within {within} min",
@@ -361,10 +367,10 @@ def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, fl
 
 
 async def table(series: int = SERIES) -> list[Row]:
-    found: list[Row] = []
+    rows: list[Row] = []
     both = (*watched.rates(series // 8, SEED), *rates(series), *guard_rates(series))
     for what, number, rate, most in both:
         asked = "" if most is None else f"≤ {most:.1%}"
         ok = None if most is None else rate <= most
-        found.append(Row(f"{SIGN}{what}", f"{rate:.3%}", asked, ok, f"of {number:,}"))
-    return found
+        rows.append(Row(f"{SIGN}{what}", f"{rate:.3%}", asked, ok, f"of {number:,}"))
+    return rows

@@ -65,7 +65,7 @@ class Seen:
     declared_at: float
     channel: float = 0.0
     decision: float = 0.0
-    said: int = 1
+    commands: int = 1
     doubled: list[str] = field(default_factory=list[str])
 
 
@@ -132,22 +132,22 @@ async def _in(town: Replicas, seconds: float, kill_every: float) -> list[Row]:
     faults.always("sentry.*", SENTRY)
     for method, at_most_a_minute in LIMITS.items():
         faults.limit(f"slack.{method}", at_most_a_minute)
-    found: dict[int, Seen] = {}
+    outcomes: dict[int, Seen] = {}
     killing = asyncio.create_task(_kills(town, kill_every))
     began = time.monotonic()
     people: list[asyncio.Task[None]] = []
     for at, number in enumerate(town.numbers):
         await asyncio.sleep(max(0.0, began + at * seconds / incidents - time.monotonic()))
         town.burn(number)
-        found[number] = Seen(time.time())
-        people.append(asyncio.create_task(_declare(town, number, found[number])))
+        outcomes[number] = Seen(time.time())
+        people.append(asyncio.create_task(_declare(town, number, outcomes[number])))
     await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
     killing.cancel()
     await asyncio.gather(*people)
-    await _settled(town, found)
-    for number, seen in found.items():
-        seen.doubled = await _doubled(town, number)
-    return _rows(town, found)
+    await _settled(town, outcomes)
+    for number, outcome in outcomes.items():
+        outcome.doubled = await _doubled(town, number)
+    return _rows(town, outcomes)
 
 
 async def _kills(town: Replicas, every: float) -> None:
@@ -158,37 +158,37 @@ async def _kills(town: Replicas, every: float) -> None:
             town.killed += replica.kill()
 
 
-async def _declare(town: Town, number: int, seen: Seen) -> None:
+async def _declare(town: Town, number: int, outcome: Seen) -> None:
     """Until there is a channel; whoever sees none says it again."""
     ends = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < ends:
         ack = await town.world.alice.command(f"/incident {name_of(number)} is failing")
         if ack.ok and re.search(r"INC-\d{4}", str(ack.body)):
             break
-        seen.said += 1
+        outcome.commands += 1
         await asyncio.sleep(SAID_AGAIN)
 
 
-async def _settled(town: Replicas, found: dict[int, Seen]) -> None:
+async def _settled(town: Replicas, outcomes: dict[int, Seen]) -> None:
     """Wait until every incident has its channel, decision and pin, and nothing waits any more."""
     ends = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < ends:
-        for number, seen in found.items():
-            _look(town, number, seen)
+        for number, outcome in outcomes.items():
+            _look(town, number, outcome)
         waits = await town.store.redis.xlen(town.store.keys.outbox)
         waits += await town.store.redis.zcard(town.store.keys.waiting)
-        if not waits and all(seen.channel and seen.decision for seen in found.values()):
+        if not waits and all(each.channel and each.decision for each in outcomes.values()):
             return
         await asyncio.sleep(1)
 
 
-def _look(town: Replicas, number: int, seen: Seen) -> None:
+def _look(town: Replicas, number: int, outcome: Seen) -> None:
     if number in town.created:
-        seen.channel = town.created[number] - seen.declared_at
+        outcome.channel = town.created[number] - outcome.declared_at
     for channel in channels(town, number):
         decided = [float(m["ts"]) for m in channel.messages if "decision.rollback" in str(m)]
         if decided:
-            seen.decision = min(decided) - seen.declared_at
+            outcome.decision = min(decided) - outcome.declared_at
 
 
 async def _doubled(town: Town, number: int) -> list[str]:
@@ -209,20 +209,25 @@ def _pinned(channel: Channel) -> bool:
     return bool(channel.pins)
 
 
-def _rows(town: Replicas, found: dict[int, Seen]) -> list[Row]:
-    every = list(found.values())
+def _rows(town: Replicas, outcomes: dict[int, Seen]) -> list[Row]:
+    every = list(outcomes.values())
     lost = [
         name_of(number)
-        for number, seen in found.items()
-        if not (seen.channel and seen.decision and all(map(_pinned, channels(town, number))))
+        for number, outcome in outcomes.items()
+        if not (outcome.channel and outcome.decision and all(map(_pinned, channels(town, number))))
     ]
-    doubled = [text for seen in every for text in seen.doubled]
+    doubled = [text for outcome in every for text in outcome.doubled]
     refused = ", ".join(f"{count} {method}" for method, count in town.refused.most_common(4))
-    again = sum(seen.said - 1 for seen in every)
+    again = sum(outcome.commands - 1 for outcome in every)
     what = f"{len(every)} incidents, {REPLICAS} replicas, {town.killed} kills"
     return [
-        _times(f"{what}: command → channel", [seen.channel for seen in every if seen.channel]),
-        _times(f"{what}: command → decision", [seen.decision for seen in every if seen.decision]),
+        _times(
+            f"{what}: command → channel", [outcome.channel for outcome in every if outcome.channel]
+        ),
+        _times(
+            f"{what}: command → decision",
+            [outcome.decision for outcome in every if outcome.decision],
+        ),
         at_most("the same: lost", len(lost), 0, digits=0, beside=", ".join(lost[:5])),
         at_most("the same: doubled", len(doubled), 0, digits=0, beside="; ".join(doubled[:5])),
         aside(

@@ -191,13 +191,13 @@ class Rig:
         process = await asyncio.create_subprocess_exec(
             sys.executable, *command, stdout=asyncio.subprocess.PIPE
         )
-        said, _ = await process.communicate()
+        output, _ = await process.communicate()
         file.unlink()
         if process.returncode:
             raise SystemExit("bench: the load generator failed")
-        found: dict[str, Any] = json.loads(said)
-        latencies = sorted(1000 * one for one in found["latencies"])
-        return Load(latencies, found["seconds"], found["busy"], found["statuses"])
+        measured: dict[str, Any] = json.loads(output)
+        latencies = sorted(1000 * latency for latency in measured["latencies"])
+        return Load(latencies, measured["seconds"], measured["busy"], measured["statuses"])
 
 
 @dataclass(frozen=True, slots=True)

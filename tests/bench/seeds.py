@@ -75,13 +75,17 @@ async def fill(store: Store, world: World, count: int, *, first: int = 1) -> lis
     seeded: list[Incident] = []
     now = await store.server_now()
     for number in range(first, first + count):
-        one = open_one(number, Channel(id=general.id, name=general.name), message["ts"])
-        entries = tuple(Entry(at=now, kind="note", text=f"line {n} of {one.id}") for n in range(5))
+        incident = open_one(number, Channel(id=general.id, name=general.name), message["ts"])
+        entries = tuple(
+            Entry(at=now, kind="note", text=f"line {n} of {incident.id}") for n in range(5)
+        )
         timers = (Timer(name="update", at=now + timedelta(hours=1), action=UpdateDue()),)
         await store.commit(
-            uuid4().hex, Loaded(None, 0, now), Change(incident=one, entries=entries, timers=timers)
+            uuid4().hex,
+            Loaded(None, 0, now),
+            Change(incident=incident, entries=entries, timers=timers),
         )
-        seeded.append(one)
+        seeded.append(incident)
     return seeded
 
 
@@ -90,7 +94,7 @@ def clicks(among: Sequence[Incident], count: int) -> list[bytes]:
 
     Each is its own delivery with the whole message, as Slack sends it.
     """
-    return [_click(one) for one in itertools.islice(itertools.cycle(among), count)]
+    return [_click(incident) for incident in itertools.islice(itertools.cycle(among), count)]
 
 
 def _click(incident: Incident) -> bytes:

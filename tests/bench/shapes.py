@@ -28,7 +28,7 @@ from tests.bench.watched import (
     Happened,
     Seen,
     World,
-    seen,
+    judged_series,
     traffic_before,
 )
 
@@ -55,7 +55,7 @@ class Course:
     """Traffic of the fire, as a share of the usual one."""
     late: float = 0.75
     late_traces: float = 0.75
-    kept: float = 1.0
+    trace_share: float = 1.0
     requests: float = 1000.0
     releases: bool = True
     old: list[float] = field(default_factory=lambda: [0.0] * len(AFTER))
@@ -145,7 +145,7 @@ def sampled(c: Course) -> None:
     c.minute = lambda rate: sum(
         c.rng.random() < share for _ in range(counted(c.rng, rate, c.spread))
     )
-    c.kept = c.rng.choice((0.05, 0.01, 0.003))
+    c.trace_share = c.rng.choice((0.05, 0.01, 0.003))
     c.traffic = [c.rng.uniform(0.5, 1.2)] * len(AFTER)
 
 
@@ -182,7 +182,7 @@ def people_leave(c: Course) -> None:
     c.while_burning = c.rng.uniform(0.5, 1.0)
     back = 1 / c.while_burning if c.over else to
     c.traffic = [1 + (back - 1) * min(minute / c.rng.uniform(4, 8), 1) for minute in AFTER]
-    c.kept = c.rng.choice((1.0, 0.1, 0.01))
+    c.trace_share = c.rng.choice((1.0, 0.1, 0.01))
 
 
 SHAPES: tuple[Shape, ...] = (
@@ -236,7 +236,7 @@ def course(rng: random.Random, shape: Shape, *, over: bool) -> tuple[World, Happ
         c.drawn(max(rate + c.more[m], 0) * c.traffic[m] * burst(moment + c.burned + m))
         for m in AFTER
     ]
-    world = replace(PLAIN, late=c.late, late_traces=c.late_traces, kept=c.kept)
+    world = replace(PLAIN, late=c.late, late_traces=c.late_traces, trace_share=c.trace_share)
     world = replace(
         world,
         requests=c.requests,
@@ -246,7 +246,7 @@ def course(rng: random.Random, shape: Shape, *, over: bool) -> tuple[World, Happ
     )
     rest = sum(c.drawn(c.usual * burst(m)) for m in range(CALM)) * (DAY - CALM) / CALM
     base, burned, job = measured(calm, fire_counts, (sum(calm) + rest) / DAY, DAY)
-    traces = [counted(rng, c.requests * c.kept * c.while_burning * s, 1) for s in c.traffic]
+    traces = [counted(rng, c.requests * c.trace_share * c.while_burning * s, 1) for s in c.traffic]
     old = [c.drawn(rate) if rate else 0 for rate in c.old]
     return world, Happened(events, old, traces, base, burned, traffic_before(rng, world), job)
 
@@ -258,7 +258,7 @@ PLAIN = World(
     normal_minutes=DAY,
     left_alone=10,
     requests=1000,
-    kept=1,
+    trace_share=1,
     while_burning=1,
     after=(),
     late=0.75,
@@ -294,15 +294,15 @@ def rates(shape: Shape, series: int, seed: int) -> Rates:
     on: list[tuple[Seen, Happened]] = []
     out: list[tuple[Seen, Happened]] = []
     for _ in range(series):
-        for over, told in ((False, on), (True, out)):
+        for over, verdicts in ((False, on), (True, out)):
             world, so = course(rng, shape, over=over)
-            told.append((seen(rng, world, so), so))
-    loud = [told for told, so in on if min(sum(so.events[1:3]) / 2, so.fire.per_minute) >= 40]
+            verdicts.append((judged_series(rng, world, so), so))
+    loud = [verdict for verdict, so in on if min(sum(so.events[1:3]) / 2, so.fire.per_minute) >= 40]
     return Rates(
-        share([told.end == "recovered" for told, _ in on]),
-        share([told.end != "recovered" for told, so in out if enough(so)]),
-        share([told.end == "not recovered" for told, _ in out]),
-        share([not 0 < told.told <= 3 for told in loud]),
+        share([verdict.end == "recovered" for verdict, _ in on]),
+        share([verdict.end != "recovered" for verdict, so in out if enough(so)]),
+        share([verdict.end == "not recovered" for verdict, _ in out]),
+        share([not 0 < verdict.not_helping_at <= 3 for verdict in loud]),
     )
 
 

@@ -22,8 +22,8 @@ class Speed:
 
 def speed() -> Speed:
     """The best of three: a row is not slower than the machine can be near it."""
-    found = [_once() for _ in range(TIMES)]
-    return Speed(min(one.cpu for one in found), min(one.clock for one in found))
+    speeds = [_once() for _ in range(TIMES)]
+    return Speed(min(run.cpu for run in speeds), min(run.clock for run in speeds))
 
 
 def _once() -> Speed:

@@ -89,9 +89,9 @@ async def _first_ack(bot: Process, port: int, request: bytes) -> None:
             await asyncio.sleep(LOOK_SECONDS)
             continue
         writer.write(request)
-        said = await reader.readuntil(b"\r\n")
+        answer = await reader.readuntil(b"\r\n")
         writer.close()
-        if not said.startswith(ANSWERED):
-            raise SystemExit(f"bench: the first request was answered with {said!r}")
+        if not answer.startswith(ANSWERED):
+            raise SystemExit(f"bench: the first request was answered with {answer!r}")
         return
     raise SystemExit(f"bench: the bot did not start: {bot.returncode}")

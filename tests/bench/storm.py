@@ -72,16 +72,16 @@ class Storm:
             )
 
     def webhooks(self, count: int) -> list[bytes]:
-        found: list[bytes] = []
+        requests: list[bytes] = []
         for number in range(count):
             data = self._bodies[number % ISSUES]
             event = {**data["event"], "event_id": uuid4().hex, "datetime": iso(time.time())}
-            found.append(
+            requests.append(
                 sentry_request(
                     "event_alert", {"action": "triggered", "data": {**data, "event": event}}
                 )
             )
-        return found
+        return requests
 
 
 async def rows() -> list[Row]:
@@ -91,16 +91,16 @@ async def rows() -> list[Row]:
         bot = await stack.enter_async_context(stage.bot(server))
         route = await stack.enter_async_context(stage.floor("tests.bench.storm"))
         storm = Storm(stage.world)
-        for one in (bot, route):
-            await stage.load(storm.webhooks(WARM_UP), one.port, connections=1)
+        for served in (bot, route):
+            await stage.load(storm.webhooks(WARM_UP), served.port, connections=1)
         await asyncio.sleep(SETTLE_SECONDS)
         costs: list[tuple[float, float]] = []
-        kept = cpu(server.process.pid)
+        before = cpu(server.process.pid)
         for _ in range(ROUNDS):
             costs.append((await _round(stage, storm, bot), await _round(stage, storm, route)))
-        valkey = (cpu(server.process.pid) - kept) / ROUNDS / WEBHOOKS * 1000
+        valkey = (cpu(server.process.pid) - before) / ROUNDS / WEBHOOKS * 1000
     ratios = [bare / ours for ours, bare in costs]
-    ours, bare = (statistics.median(one[side] for one in costs) for side in (0, 1))
+    ours, bare = (statistics.median(cost[side] for cost in costs) for side in (0, 1))
     beside = f"{ours:.2f} ms over {bare:.2f} ms each, Valkey {valkey:.2f} ms; {spread(ratios)}"
     name = "Sentry webhooks of one storm a core, over a route that checks the HMAC and parses"
     return [at_least(name, statistics.median(ratios), 0.35, beside=beside)]

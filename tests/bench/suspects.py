@@ -78,13 +78,13 @@ class Answer:
 
 async def rows() -> list[Row]:
     folder = os.environ.get(FOLDER)
-    found = await asyncio.to_thread(questions, Path(folder)) if folder else []
-    known = [asked(question) for question in found]
+    crashes = await asyncio.to_thread(questions, Path(folder)) if folder else []
+    known = [asked(question) for question in crashes]
     if not known:
         why = f"no crash in {folder}" if folder else "no folder of crashes: --crashes FOLDER"
         return [Row("ranking of suspects", "not measured", beside=why)]
     left_out = held_out(known)
-    shipped = [Answer(one, probabilities(weights(), one.choice)) for one in known]
+    shipped = [Answer(case, probabilities(weights(), case.choice)) for case in known]
     wide = [answer for answer in left_out if answer.asked.question.wide]
     narrow = [answer for answer in left_out if not answer.asked.question.wide]
     return [
@@ -148,15 +148,15 @@ def held_out(
 
     `without`: signals that are left out. `groups`: put the projects together, to save time.
     """
-    projects = sorted({one.question.project for one in known})
+    projects = sorted({case.question.project for case in known})
     group = {project: n % (groups or len(projects)) for n, project in enumerate(projects)}
     before = {name: weight for name, weight in weights().items() if name not in without}
     answers: list[Answer] = []
     for number in sorted(set(group.values())):
-        others = [one for one in known if group[one.question.project] != number]
-        here = [one for one in known if group[one.question.project] == number]
-        found = fit([one.choice for one in others], before, STRENGTH, NOBODY_NAME)
-        answers += [Answer(one, probabilities(found, one.choice)) for one in here]
+        others = [case for case in known if group[case.question.project] != number]
+        here = [case for case in known if group[case.question.project] == number]
+        fitted_weights = fit([case.choice for case in others], before, STRENGTH, NOBODY_NAME)
+        answers += [Answer(case, probabilities(fitted_weights, case.choice)) for case in here]
     return answers
 
 
@@ -207,12 +207,12 @@ def figures(how: str, answers: Sequence[Answer]) -> list[Row]:
 
 
 def by_language(answers: Sequence[Answer]) -> list[Row]:
-    found: list[Row] = []
+    table_rows: list[Row] = []
     for language in sorted({answer.asked.question.language for answer in answers}):
         here = [a for a in answers if a.asked.question.language == language]
         guilty = [a for a in here if a.culprit]
         nobody = share(a.leads for a in here if not a.culprit)
-        found.append(
+        table_rows.append(
             aside(
                 f"suspects, left one project out: {language}, first of the commits",
                 share(a.place == 1 for a in guilty),
@@ -220,7 +220,7 @@ def by_language(answers: Sequence[Answer]) -> list[Row]:
                 f"nobody right {nobody:.2f} of {len(here) - len(guilty)}",
             )
         )
-    return found
+    return table_rows
 
 
 def surprise(answers: Sequence[Answer]) -> float:
@@ -236,30 +236,31 @@ def _bits(answer: Answer) -> float:
 def worth(known: Sequence[Asked]) -> list[Row]:
     """Leave each clue out, and say what that costs. For a clue the constants stay as they are; for
     what counts beside the points the others are fitted anew."""
-    whole = [Answer(one, probabilities(weights(), one.choice)) for one in known]
+    whole = [Answer(case, probabilities(weights(), case.choice)) for case in known]
     before = surprise(whole)
-    found = [aside("suspects: bits of surprise at the right answer", before)]
-    clues = {c.clue for one in known for s in one.scores for c in (*s.signals, *s.discounts)}
+    table_rows = [aside("suspects: bits of surprise at the right answer", before)]
+    clues = {c.clue for case in known for s in case.scores for c in (*s.signals, *s.discounts)}
     for clue in sorted(clues):
         choices = [
-            choice_of(one.scores, one.choice.right, one.choice.alternatives[0][FRAMES], (clue,))
-            for one in known
+            choice_of(case.scores, case.choice.right, case.choice.alternatives[0][FRAMES], (clue,))
+            for case in known
         ]
-        found.append(_without(clue, known, choices, weights(), before))
+        table_rows.append(_without(clue, known, choices, weights(), before))
     names = [name for name in weights() if name not in (POINTS, NOBODY_NAME)]
     for name in names:
-        choices = [one.choice for one in known]
+        choices = [case.choice for case in known]
         rest = {n: weight for n, weight in weights().items() if n != name}
         again = fit(choices, rest, STRENGTH, NOBODY_NAME)
-        found.append(_without(name, known, choices, again, before))
-    return found
+        table_rows.append(_without(name, known, choices, again, before))
+    return table_rows
 
 
 def _without(
     name: str, known: Sequence[Asked], choices: Sequence[Choice], used: Weights, before: float
 ) -> Row:
     answers = [
-        Answer(one, probabilities(used, choice)) for one, choice in zip(known, choices, strict=True)
+        Answer(case, probabilities(used, choice))
+        for case, choice in zip(known, choices, strict=True)
     ]
     guilty = [a for a in answers if a.culprit]
     return aside(
@@ -272,8 +273,8 @@ def _without(
 
 def fitted(known: Sequence[Asked]) -> list[Row]:
     """Return the weights that all of the crashes would give."""
-    found = fit([one.choice for one in known], weights(), STRENGTH, NOBODY_NAME)
+    fitted_weights = fit([case.choice for case in known], weights(), STRENGTH, NOBODY_NAME)
     return [
         aside(f"suspects: fitted weight of {name}", weight, beside=f"shipped {weights()[name]:g}")
-        for name, weight in found.items()
+        for name, weight in fitted_weights.items()
     ]

@@ -28,22 +28,26 @@ class Row:
 
 
 def at_most(
-    what: str, found: float, most: float, *, unit: str = "", beside: str = "", digits: int = 2
+    what: str, measured: float, most: float, *, unit: str = "", beside: str = "", digits: int = 2
 ) -> Row:
-    """A row that holds where `found` is at most `most`."""
-    return Row(what, _with(found, unit, digits), f"≤ {_plain(most, unit)}", found <= most, beside)
+    """A row that holds where `measured` is at most `most`."""
+    return Row(
+        what, _with(measured, unit, digits), f"≤ {_plain(most, unit)}", measured <= most, beside
+    )
 
 
 def at_least(
-    what: str, found: float, least: float, *, unit: str = "", beside: str = "", digits: int = 2
+    what: str, measured: float, least: float, *, unit: str = "", beside: str = "", digits: int = 2
 ) -> Row:
-    """A row that holds where `found` is at least `least`."""
-    return Row(what, _with(found, unit, digits), f"≥ {_plain(least, unit)}", found >= least, beside)
+    """A row that holds where `measured` is at least `least`."""
+    return Row(
+        what, _with(measured, unit, digits), f"≥ {_plain(least, unit)}", measured >= least, beside
+    )
 
 
-def aside(what: str, found: float, *, unit: str = "", beside: str = "", digits: int = 2) -> Row:
+def aside(what: str, measured: float, *, unit: str = "", beside: str = "", digits: int = 2) -> Row:
     """A figure for which nothing is asked."""
-    return Row(what, _with(found, unit, digits), beside=beside)
+    return Row(what, _with(measured, unit, digits), beside=beside)
 
 
 def _with(number: float, unit: str, digits: int) -> str:

@@ -92,23 +92,27 @@ class Town:
         await asyncio.gather(
             *(self.command(f"declare {name} fails, number {self._said}") for name in names)
         )
-        found = {name: Opened(name) for name in names}
+        openings = {name: Opened(name) for name in names}
         ends = time.monotonic() + PATIENCE
         while True:
-            _read(await self.log(), found, began)
-            if all(one.decision and one.done for one in found.values()):
+            _read(await self.log(), openings, began)
+            if all(opening.decision and opening.done for opening in openings.values()):
                 break
             if time.monotonic() > ends:
-                missing = [one.service for one in found.values() if not (one.decision and one.done)]
+                missing = [
+                    opening.service
+                    for opening in openings.values()
+                    if not (opening.decision and opening.done)
+                ]
                 raise SystemExit(f"bench: not opened within {PATIENCE:.0f} s: {missing}")
             await asyncio.sleep(0.05)
-        self.open.update(found)
-        return list(found.values())
+        self.open.update(openings)
+        return list(openings.values())
 
     async def end(self) -> None:
         """Cancels what is open, so that the next may be declared; waits until the bot is quiet."""
-        for one in self.open.values():
-            await self.command("cancel bench", one.channel)
+        for opening in self.open.values():
+            await self.command("cancel bench", opening.channel)
         self.open.clear()
         await self.quiet()
 
@@ -121,39 +125,41 @@ class Town:
             await asyncio.sleep(0.1)
 
 
-def _read(log: Sequence[Json], found: dict[str, Opened], began: float) -> None:
+def _read(log: Sequence[Json], openings: dict[str, Opened], began: float) -> None:
     """Fill in the arrival times at Slack.
 
     They are those of each decision with its measured count, and of everything else.
     """
-    channels = {one.channel: one for one in found.values() if one.channel}
+    channels = {each.channel: each for each in openings.values() if each.channel}
     needed: dict[str, dict[str, float]] = {}
     for call in log:
         given = call.get("args") or {}
         if call["method"] == "conversations.create":
-            for name, one in found.items():
+            for name, opening in openings.items():
                 if name in given["name"]:
-                    one.calls.append(call)
+                    opening.calls.append(call)
             continue
-        said = str(given)
-        one = channels.get(str(given.get("channel", "")))
-        if call["method"] == "conversations.setPurpose" and one is None:
-            one = next((o for name, o in found.items() if name in said and not o.channel), None)
-            if one is not None:
-                one.channel = given["channel"]
-                channels[one.channel] = one
-        if one is None:
-            one = next((o for o in found.values() if o.channel and o.channel in said), None)
-            if one is not None and call["method"] == "chat.postMessage":
-                needed.setdefault(one.service, {})["announcement"] = call["at"] - began
+        text = str(given)
+        opening = channels.get(str(given.get("channel", "")))
+        if call["method"] == "conversations.setPurpose" and opening is None:
+            opening = next(
+                (o for name, o in openings.items() if name in text and not o.channel), None
+            )
+            if opening is not None:
+                opening.channel = given["channel"]
+                channels[opening.channel] = opening
+        if opening is None:
+            opening = next((o for o in openings.values() if o.channel and o.channel in text), None)
+            if opening is not None and call["method"] == "chat.postMessage":
+                needed.setdefault(opening.service, {})["announcement"] = call["at"] - began
             continue
         if call["method"] in NEEDED:
-            needed.setdefault(one.service, {})[call["method"]] = call["at"] - began
-        if not one.decision and "decision.rollback" in said and " events in " in said:
-            one.decision = call["at"] - began
+            needed.setdefault(opening.service, {})[call["method"]] = call["at"] - began
+        if not opening.decision and "decision.rollback" in text and " events in " in text:
+            opening.decision = call["at"] - began
     for name, times in needed.items():
         if len(times) == len(NEEDED) + 1:
-            found[name].done = max(times.values())
+            openings[name].done = max(times.values())
 
 
 @asynccontextmanager
@@ -180,11 +186,11 @@ async def town(services: int = SERVICES) -> AsyncIterator[Town]:
         bot = await stack.enter_async_context(
             stage.bot(server, SLACK_API_URL=f"{there}/slack/api/", SENTRY_URL=f"{there}/sentry")
         )
-        one = Town(stage, outside, bot, server)
-        stack.push_async_callback(one.http.aclose)
-        await one.declare(range(services))
-        await one.end()
-        yield one
+        running_town = Town(stage, outside, bot, server)
+        stack.push_async_callback(running_town.http.aclose)
+        await running_town.declare(range(services))
+        await running_town.end()
+        yield running_town
 
 
 def _burn(world: Any, name: str) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from phases.record.traffic_seen import TrafficBefore
 from tests.bench.series import counted
 from tests.bench.shapes import PLAIN, enough, measured, share
-from tests.bench.watched import Happened, Seen, World, requests_seen, seen
+from tests.bench.watched import Happened, Seen, World, judged_series, requests_seen
 
 CALM = 720
 """Minutes of the usual time, as the bot asks for them."""
@@ -54,7 +54,7 @@ class Story:
     """So many a minute are counted."""
     late: float = 0.75
     late_traces: float = 0.75
-    kept: float = 1.0
+    trace_share: float = 1.0
     requests: float = 1000.0
     releases: bool = True
 
@@ -110,7 +110,7 @@ def other_sample_rate(s: Story) -> None:
     """The release that runs after the action sends another share of its errors."""
     times = s.rng.choice((0.25, 0.5, 0.5, 2.0, 4.0))
     s.errors = lambda m: times if m >= 0 else 1.0
-    s.kept = s.rng.choice((1.0, 0.1))
+    s.trace_share = s.rng.choice((1.0, 0.1))
 
 
 def late_events(s: Story) -> None:
@@ -237,19 +237,19 @@ def drawn(rng: random.Random, shape: Shape, *, over: bool) -> tuple[World, Happe
         PLAIN,
         late=s.late,
         late_traces=s.late_traces,
-        kept=s.kept,
+        trace_share=s.trace_share,
         requests=s.requests,
         while_burning=burning,
         left_alone=s.burned,
         releases=s.releases,
     )
     base, burned, job = measured(calm, fire_counts, sum(calm) / CALM, CALM)
-    traces = [counted(rng, s.requests * s.kept * s.traffic(m), 1) for m in range(AFTER)]
+    traces = [counted(rng, s.requests * s.trace_share * s.traffic(m), 1) for m in range(AFTER)]
     after = minutes[CALM + s.burned :]
     usual = sum(s.traffic(m) for m in range(-s.burned - CALM, -s.burned))
     before = TrafficBefore(
-        usual=requests_seen(rng, s.requests * usual, s.kept, CALM),
-        burning=requests_seen(rng, s.requests * burning * s.burned, s.kept, s.burned),
+        usual=requests_seen(rng, s.requests * usual, s.trace_share, CALM),
+        burning=requests_seen(rng, s.requests * burning * s.burned, s.trace_share, s.burned),
     )
     return world, Happened(after, [0] * AFTER, traces, base, burned, before, job)
 
@@ -267,30 +267,30 @@ class Tally:
 
     def row(self) -> Sequence[float]:
         return (
-            share([told.end == "recovered" for told in self.on]),
-            share([told.end == "recovered" for told in self.large]),
-            share([told.end == "not recovered" for told in self.large]),
-            share([told.end == "asked" and not told.better for told in self.large]),
-            share([told.better for told in self.large]),
-            share([told.told > 0 for told in self.out]),
-            share([not 0 < told.told <= 3 for told in self.loud]),
+            share([verdict.end == "recovered" for verdict in self.on]),
+            share([verdict.end == "recovered" for verdict in self.large]),
+            share([verdict.end == "not recovered" for verdict in self.large]),
+            share([verdict.end == "asked" and not verdict.better for verdict in self.large]),
+            share([verdict.better for verdict in self.large]),
+            share([verdict.not_helping_at > 0 for verdict in self.out]),
+            share([not 0 < verdict.not_helping_at <= 3 for verdict in self.loud]),
         )
 
 
 def tally(shape: Shape, series: int, seed: int, *, traces: bool) -> Tally:
-    rng, found = random.Random(f"{seed} {shape.__name__}"), Tally()
+    rng, counts = random.Random(f"{seed} {shape.__name__}"), Tally()
     for _ in range(series):
         for over in (False, True):
             world, so = drawn(rng, shape, over=over)
-            told = seen(rng, replace(world, traces=traces), so)
+            verdict = judged_series(rng, replace(world, traces=traces), so)
             if over:
-                found.out.append(told)
-                found.large += [told] if enough(so) else []
+                counts.out.append(verdict)
+                counts.large += [verdict] if enough(so) else []
             else:
-                found.on.append(told)
+                counts.on.append(verdict)
                 loud = min(sum(so.events[1:3]) / 2, so.fire.per_minute) >= 40
-                found.loud += [told] if loud else []
-    return found
+                counts.loud += [verdict] if loud else []
+    return counts
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ class World:
     normal_minutes: float
     left_alone: float
     requests: float
-    kept: float
+    trace_share: float
     """The share of the traces that Sentry keeps."""
     while_burning: float
     """Traffic, with the mean of the usual time as 1."""
@@ -85,7 +85,7 @@ class Seen:
     """The verdicts of one series."""
 
     end: End
-    told: int = 0
+    not_helping_at: int = 0
     """The minute in which *not helping* was said between the checks; 0: it was not."""
     better: bool = False
     """A person is asked, and told that it is better, but not over."""
@@ -122,7 +122,7 @@ def drawn(
         normal_minutes=rng.choice((DAY, DAY, DAY, HOUR)),
         left_alone=rng.choice((5.0, 10.0, 15.0, 30.0)),
         requests=math.exp(rng.uniform(math.log(200), math.log(20_000))),
-        kept=rng.choice((1.0, 1.0, 0.1, 0.01)),
+        trace_share=rng.choice((1.0, 1.0, 0.1, 0.01)),
         while_burning=before,
         after=traffic_after(rng, before, to),
         late=rng.uniform(0, LATEST),
@@ -132,9 +132,11 @@ def drawn(
     )
 
 
-def requests_seen(rng: random.Random, mean: float, kept: float, minutes: float) -> TrafficSeen:
-    count = counted(rng, mean * kept, 1)
-    return TrafficSeen(requests=count / kept, kept=count, minutes=minutes)
+def requests_seen(
+    rng: random.Random, mean: float, trace_share: float, minutes: float
+) -> TrafficSeen:
+    count = counted(rng, mean * trace_share, 1)
+    return TrafficSeen(requests=count / trace_share, kept=count, minutes=minutes)
 
 
 def arrivals(
@@ -179,41 +181,46 @@ class Happened:
     job: Job | None = None
 
 
-def watched(rng: random.Random, one: World, *, over: bool) -> Seen:
-    return seen(rng, one, happened(rng, one, over=over))
+def watched(rng: random.Random, world: World, *, over: bool) -> Seen:
+    return judged_series(rng, world, happened(rng, world, over=over))
 
 
-def happened(rng: random.Random, one: World, *, over: bool) -> Happened:
-    per_request = one.usual if over else one.fire / one.while_burning
-    rates = [per_request * share for share in one.after]
+def happened(rng: random.Random, world: World, *, over: bool) -> Happened:
+    per_request = world.usual if over else world.fire / world.while_burning
+    rates = [per_request * share for share in world.after]
     left = [0.0] * len(rates)
     if over:
-        left = [_left(one, minute) for minute in range(len(rates))]
-    events = [_minute(rng, rate, one) for rate in rates]
-    old = [_minute(rng, rate, one) for rate in left]
-    traces = [counted(rng, one.requests * one.kept * share, 1) for share in one.after]
-    base = calm(rng, one)
-    fire = burning(rng, one, base.spread)
-    return Happened(events, old, traces, base, fire, traffic_before(rng, one))
+        left = [_left(world, minute) for minute in range(len(rates))]
+    events = [_minute(rng, rate, world) for rate in rates]
+    old = [_minute(rng, rate, world) for rate in left]
+    traces = [counted(rng, world.requests * world.trace_share * share, 1) for share in world.after]
+    base = calm(rng, world)
+    fire = burning(rng, world, base.spread)
+    return Happened(events, old, traces, base, fire, traffic_before(rng, world))
 
 
-def traffic_before(rng: random.Random, one: World) -> TrafficBefore:
+def traffic_before(rng: random.Random, world: World) -> TrafficBefore:
     return TrafficBefore(
-        usual=requests_seen(rng, one.requests * one.normal_minutes, one.kept, one.normal_minutes),
+        usual=requests_seen(
+            rng, world.requests * world.normal_minutes, world.trace_share, world.normal_minutes
+        ),
         burning=requests_seen(
-            rng, one.requests * one.while_burning * one.left_alone, one.kept, one.left_alone
+            rng,
+            world.requests * world.while_burning * world.left_alone,
+            world.trace_share,
+            world.left_alone,
         ),
     )
 
 
-def seen(rng: random.Random, one: World, so: Happened) -> Seen:
+def judged_series(rng: random.Random, world: World, so: Happened) -> Seen:
     """Look as the bot does, each minute, until it says something or ten minutes have passed.
 
     Errors of a job are waited for.
     """
-    end, look = Seen("asked"), Arrived(one)
+    end, look = Seen("asked"), Arrived(world)
     for minute in range(2, MINUTES + 1):
-        look = arrived(rng, one, so, minute, look)
+        look = arrived(rng, world, so, minute, look)
         if minute in CHECKS:
             end = checked(look, so)
             if end.end == "recovered":
@@ -226,7 +233,7 @@ def seen(rng: random.Random, one: World, so: Happened) -> Seen:
         again = math.ceil((at - ACTION) / MINUTE)
         if at - ACTION > PATIENCE or again > len(so.events):
             break
-        look = arrived(rng, one, so, again, Arrived(one))
+        look = arrived(rng, world, so, again, Arrived(world))
         end = checked(look, so)
     return end
 
@@ -241,11 +248,11 @@ def checked(look: Arrived, so: Happened) -> Seen:
         )
         held = counts.limits(span, ODDS if minute - since > CHECKS[0] else EARLY_ODDS)
         events = look.counted(since, held)
-        told = judge_look(events, held, None, ())[0]
-        if told is LookVerdict.RECOVERED:
+        verdict = judge_look(events, held, None, ())[0]
+        if verdict is LookVerdict.RECOVERED:
             return Seen("recovered")
         if since == GRACE:
-            denied = told is LookVerdict.NOT_RECOVERED
+            denied = verdict is LookVerdict.NOT_RECOVERED
             end = Seen("not recovered" if denied else "asked", better=held.better(events))
     return end
 
@@ -261,12 +268,14 @@ def goes_on(look: Arrived, so: Happened) -> bool:
     return surely_goes_on(look.halves(), so.base, so.fire, traffic)
 
 
-def arrived(rng: random.Random, one: World, so: Happened, minute: int, before: Arrived) -> Arrived:
+def arrived(
+    rng: random.Random, world: World, so: Happened, minute: int, before: Arrived
+) -> Arrived:
     return Arrived(
-        one,
-        arrivals(rng, so.events, minute, one.late, before.events),
-        arrivals(rng, so.old, minute, one.late, before.old),
-        arrivals(rng, so.traces, minute, one.late_traces, before.traces),
+        world,
+        arrivals(rng, so.events, minute, world.late, before.events),
+        arrivals(rng, so.old, minute, world.late, before.old),
+        arrivals(rng, so.traces, minute, world.late_traces, before.traces),
         before if minute - 1 == len(before.events) and minute - 1 not in CHECKS else None,
     )
 
@@ -286,10 +295,11 @@ class Arrived:
     def traffic(self, before: TrafficBefore, since: int) -> Traffic:
         if not self.world.traces:
             return UNKNOWN
-        kept = sum(self.traces[since:])
+        traces = sum(self.traces[since:])
         minutes = len(self.traces) - since
         return compare_traffic(
-            before, TrafficSeen(requests=kept / self.world.kept, kept=kept, minutes=minutes)
+            before,
+            TrafficSeen(requests=traces / self.world.trace_share, kept=traces, minutes=minutes),
         )
 
     def counted(self, since: int, held: Limits) -> int:
@@ -305,8 +315,8 @@ class Arrived:
         older, newer = self._part(GRACE, middle), self._part(middle, end)
         if self.before is None:
             return older, newer
-        seen = self.before._part(GRACE, middle).events
-        return older, replace(newer, came=older.events + newer.events - seen)
+        earlier = self.before._part(GRACE, middle).events
+        return older, replace(newer, came=older.events + newer.events - earlier)
 
     def _part(self, begin: int, until: int) -> Half:
         events = sum(self.events[begin:until])
@@ -316,36 +326,38 @@ class Arrived:
         return Half(events, until - begin, events)
 
 
-def calm(rng: random.Random, one: World) -> Measured:
+def calm(rng: random.Random, world: World) -> Measured:
     """Measure the usual time: all of it, and the scatter of some of its minutes."""
-    minutes = [_minute(rng, one.usual, one) for _ in range(int(min(one.normal_minutes, SAMPLE)))]
-    rest = counted(rng, one.usual * (one.normal_minutes - len(minutes)), one.spread)
+    minutes = [
+        _minute(rng, world.usual, world) for _ in range(int(min(world.normal_minutes, SAMPLE)))
+    ]
+    rest = counted(rng, world.usual * (world.normal_minutes - len(minutes)), world.spread)
     return Measured(
-        (sum(minutes) + rest) / one.normal_minutes, one.normal_minutes, scatter(minutes)
+        (sum(minutes) + rest) / world.normal_minutes, world.normal_minutes, scatter(minutes)
     )
 
 
-def burning(rng: random.Random, one: World, assumed: float) -> Measured:
+def burning(rng: random.Random, world: World, assumed: float) -> Measured:
     """Measure the fire, minute by minute."""
-    minutes = [_minute(rng, one.fire, one) for _ in range(int(one.left_alone))]
+    minutes = [_minute(rng, world.fire, world) for _ in range(int(world.left_alone))]
     return Measured(
-        sum(minutes) / one.left_alone, one.left_alone, scatter(minutes, assumed, math.inf)
+        sum(minutes) / world.left_alone, world.left_alone, scatter(minutes, assumed, math.inf)
     )
 
 
-def _minute(rng: random.Random, mean: float, one: World) -> int:
-    if one.tail == "clusters":
+def _minute(rng: random.Random, mean: float, world: World) -> int:
+    if world.tail == "clusters":
         return clustered(rng, mean)
-    return in_waves(rng, mean) if one.tail == "waves" else counted(rng, mean, one.spread)
+    return in_waves(rng, mean) if world.tail == "waves" else counted(rng, mean, world.spread)
 
 
-def _left(one: World, minute: int) -> float:
+def _left(world: World, minute: int) -> float:
     """The mean rate of the old release in this minute: its last servers, then old tabs."""
-    servers = max(one.rollout - minute, 0.0)
+    servers = max(world.rollout - minute, 0.0)
     serving = (
-        (min(servers, 1.0) * (servers + max(servers - 1, 0)) / 2 / one.rollout) if servers else 0
+        (min(servers, 1.0) * (servers + max(servers - 1, 0)) / 2 / world.rollout) if servers else 0
     )
-    return one.fire * min(serving + one.left * 0.5 ** (minute / one.fades), 1.0)
+    return world.fire * min(serving + world.left * 0.5 ** (minute / world.fades), 1.0)
 
 
 # --- how often that is wrong ----------------------------------------------------------------------
@@ -361,36 +373,36 @@ def _with_release(rng: random.Random) -> World:
 
 def _enough(rng: random.Random) -> World:
     """20 to 500 events would come in the first check, and Sentry keeps 60 traces of it."""
-    one = drawn(rng, (5, 5))
-    check = sum(one.after[GRACE : CHECKS[0]])
+    world = drawn(rng, (5, 5))
+    check = sum(world.after[GRACE : CHECKS[0]])
     size = math.exp(rng.uniform(math.log(20), math.log(500)))
-    fire = size * one.while_burning / check
-    kept = max(one.kept, min(60 / (one.requests * check), 1.0))
-    return replace(one, fire=fire, usual=one.usual * fire / one.fire, kept=kept)
+    fire = size * world.while_burning / check
+    trace_share = max(world.trace_share, min(60 / (world.requests * check), 1.0))
+    return replace(world, fire=fire, usual=world.usual * fire / world.fire, trace_share=trace_share)
 
 
 def _loud(rng: random.Random) -> World:
     """It would go on at 40 events a minute and more; half of them carry their release."""
     while True:
-        one = replace(drawn(rng, (14, 400)), releases=rng.random() < 0.5)
-        if min(one.after[1:3]) * one.fire / one.while_burning >= 40:
-            return one
+        world = replace(drawn(rng, (14, 400)), releases=rng.random() < 0.5)
+        if min(world.after[1:3]) * world.fire / world.while_burning >= 40:
+            return world
 
 
-def _recovered(told: Seen) -> bool:
-    return told.end == "recovered"
+def _recovered(verdict: Seen) -> bool:
+    return verdict.end == "recovered"
 
 
-def _missed(told: Seen) -> bool:
-    return told.end != "recovered"
+def _missed(verdict: Seen) -> bool:
+    return verdict.end != "recovered"
 
 
-def _accused(told: Seen) -> bool:
-    return told.told > 0
+def _accused(verdict: Seen) -> bool:
+    return verdict.not_helping_at > 0
 
 
-def _late(told: Seen) -> bool:
-    return not 0 < told.told <= 3
+def _late(verdict: Seen) -> bool:
+    return not 0 < verdict.not_helping_at <= 3
 
 
 def rates(series: int, seed: int) -> list[Row]:
@@ -446,5 +458,5 @@ def _add(
 ) -> None:
     what, make, bad, most = asked
     times = RARE if most is not None and most < 0.01 else 1
-    told = [watched(rng, make(), over=over) for _ in range(times * many)]
-    rows.append((what, len(told), sum(map(bad, told)) / len(told), most))
+    verdicts = [watched(rng, make(), over=over) for _ in range(times * many)]
+    rows.append((what, len(verdicts), sum(map(bad, verdicts)) / len(verdicts), most))

@@ -21,15 +21,15 @@ expect.set_options(timeout=SHOWN_MS)
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    found = (
+    program = (
         os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     )
-    if found is None:
+    if program is None:
         pytest.fail(
             "The browser tests need Chromium. On Debian or Ubuntu: apt-get install chromium "
             "fonts-noto-core"
         )
-    return found
+    return program
 
 
 @pytest.fixture

@@ -121,11 +121,11 @@ LAST = Recollection(
 
 def deciding(measured: TriageReport | None = None, **fields: Any) -> Incident:
     measured = measured or report(deploys=DEPLOYS)
-    one = Round(number=1, opened_at=NOW, why="triage", recommendation=measured.recommendation)
+    round_ = Round(number=1, opened_at=NOW, why="triage", recommendation=measured.recommendation)
     given: dict[str, Any] = {
         "status": Status.DECIDING,
         "triage": measured,
-        "rounds": (one,),
+        "rounds": (round_,),
         "ticket": TICKET,
     }
     return incident(**{**given, "severity": Severity.SEV1, **fields})
@@ -172,8 +172,8 @@ def acted(
         }
     )
     before = deciding()
-    one = before.rounds[0].model_copy(update={"action": action, **(round_fields or {})})
-    return before.model_copy(update={"rounds": (one,), "status": status, **fields})
+    round_ = before.rounds[0].model_copy(update={"action": action, **(round_fields or {})})
+    return before.model_copy(update={"rounds": (round_,), "status": status, **fields})
 
 
 VERIFYING = acted(Status.VERIFYING, "done", {"clock_started_at": NOW + timedelta(seconds=41)})

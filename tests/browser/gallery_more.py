@@ -281,11 +281,11 @@ def after_the_end() -> dict[str, Message]:
 
 def deciding(**fields: Any) -> Incident:
     measured = fields.pop("triage", report())
-    one = Round(number=1, opened_at=NOW, why="triage", recommendation=measured.recommendation)
+    round_ = Round(number=1, opened_at=NOW, why="triage", recommendation=measured.recommendation)
     given: dict[str, Any] = {
         "status": Status.DECIDING,
         "triage": measured,
-        "rounds": (one,),
+        "rounds": (round_,),
         "ticket": TICKET,
         "severity": Severity.SEV1,
     }
@@ -305,16 +305,16 @@ def acted(
         "result": "done",
     }
     before = deciding()
-    one = before.rounds[0].model_copy(
+    round_ = before.rounds[0].model_copy(
         update={"action": RoundAction.model_validate({**given, **action}), **(round_fields or {})}
     )
-    return before.model_copy(update={"rounds": (one,), "status": status})
+    return before.model_copy(update={"rounds": (round_,), "status": status})
 
 
 def shipped(release: Release, state: MergeState | None = None) -> Incident:
     merge = Merge(state=state) if state else None
-    found = acted(Status.MITIGATED, kind=ActionKind.HOTFIX, to_release=release, merge=merge)
-    return found.model_copy(update={"recovered_at": NOW + timedelta(minutes=9)})
+    merged = acted(Status.MITIGATED, kind=ActionKind.HOTFIX, to_release=release, merge=merge)
+    return merged.model_copy(update={"recovered_at": NOW + timedelta(minutes=9)})
 
 
 def second_round() -> Incident:
@@ -570,7 +570,7 @@ def odd_ends() -> dict[str, Message]:
 
 def answers() -> dict[str, Message]:
     beside = incident(id="INC-0007", number=7, channel=CHANNEL)
-    found = {
+    shown = {
         "answer-there": notes.goes_on_there(beside, noted=True),
         "answer-declared": notes.declared(incident(channel=CHANNEL)),
         "answer-in-thread": notes.declared(
@@ -580,7 +580,7 @@ def answers() -> dict[str, Message]:
             mitigated().record, mitigated().refuses(said.Resolve(by="U0ALICE")).text
         ),
     }
-    return found | {f"refused-{name}": notes.note(text) for name, text in refusals().items()}
+    return shown | {f"refused-{name}": notes.note(text) for name, text in refusals().items()}
 
 
 def refusals() -> dict[str, str]:
@@ -606,33 +606,33 @@ def refusals() -> dict[str, str]:
 
 def heard(story: Story) -> list[Message]:
     """The last action's messages in the channel."""
-    return [views.say(one, story.record) for one in story.wants(wanted.Say)]
+    return [views.say(effect, story.record) for effect in story.wants(wanted.Say)]
 
 
 def sentences() -> dict[str, Message]:
     """The channel's messages, made by the rules themselves along a few stories."""
-    found: dict[str, Message] = {}
+    shown: dict[str, Message] = {}
 
     def take(name: str, story: Story) -> None:
-        found.update({f"said-{name}-{n}": message for n, message in enumerate(heard(story), 1)})
+        shown.update({f"said-{name}-{n}": message for n, message in enumerate(heard(story), 1)})
 
-    one = verifying()
-    take("deployed", one)
-    one.recovered()
-    take("recovered", one)
+    first = verifying()
+    take("deployed", first)
+    first.recovered()
+    take("recovered", first)
     drilled = Story(None, drill=True).opened().measured().rolled_back()
     drilled.recovered()
     take("drill-recovered", drilled)
-    one.say(said.PostmortemDue(), after=90_000)
-    take("postmortem-due", one)
-    one.say(said.PostmortemDue(), after=300_000)
-    take("postmortem-due-again", one)
-    one.say(said.NameCause(by="U0BOB", text="1.3.0 rounds tax rates to whole numbers"))
-    take("cause", one)
-    one.written()
-    take("resolved", one)
-    one.say(said.MarkItem(by="U0BOB", number=1))
-    take("closed", one)
+    first.say(said.PostmortemDue(), after=90_000)
+    take("postmortem-due", first)
+    first.say(said.PostmortemDue(), after=300_000)
+    take("postmortem-due-again", first)
+    first.say(said.NameCause(by="U0BOB", text="1.3.0 rounds tax rates to whole numbers"))
+    take("cause", first)
+    first.written()
+    take("resolved", first)
+    first.say(said.MarkItem(by="U0BOB", number=1))
+    take("closed", first)
     worse = verifying()
     worse.looked(LookVerdict.NOT_RECOVERED)
     take("not-clean", worse)
@@ -665,7 +665,7 @@ def sentences() -> dict[str, Message]:
     take("foreign-deploy", broken)
     broken.say(said.Cancel(by="U0ALICE", reason="load test, no real users"))
     take("cancelled", broken)
-    return found
+    return shown
 
 
 def messages() -> dict[str, Message]:
@@ -699,12 +699,12 @@ CORRECTED = shown_timeline(
 def corrections(of: Incident) -> dict[str, View]:
     """Which entry, the form, and the form of somebody who was not the only one."""
     names, pin = {"U0ALICE": "alice", "U0BOB": "bob"}, CORRECTED[-1]
-    told = correction.Entered(
+    entered = correction.Entered(
         "Carts work again", NOW + timedelta(minutes=8), "*Changed while you wrote:* it is fine now."
     )
     again = {"names": correction.told_apart(names), "edition": 2}
     return {
         "form-correct-which": correction.which(of, CORRECTED, {}, names, 3600),
         "form-correct": correction.correction(of, CORRECTED[1], {"names": names}),
-        "form-correct-again": correction.correction(of, pin, again, told),
+        "form-correct-again": correction.correction(of, pin, again, entered),
     }

@@ -18,7 +18,7 @@ LATER = 180_000
 """Milliseconds, for what the world needs time for."""
 
 
-def said(tab: Window, words: str) -> Locator:
+def message_with(tab: Window, words: str) -> Locator:
     """The newest message on the page that holds `words`."""
     return tab.page.locator("[data-part=messages] .message", has_text=words).last
 
@@ -46,7 +46,7 @@ async def test_from_a_broken_release_to_the_post_mortem(browser: Browser, tmp_pa
         await expect(tab.page.locator(".health")).to_have_text("Failing", timeout=LATER)
         await tab.page.click(".start a[data-go]", timeout=LATER)
         await expect(tab.page.locator(".pane-head h1")).to_contain_text("inc-0001-")
-        decision = said(tab, "Decision 1")
+        decision = message_with(tab, "Decision 1")
         rollback = decision.locator("[data-action='decision.rollback']")
         await expect(decision).to_contain_text("Recommended: roll back")
         await tab.shot("2-decision")
@@ -62,13 +62,13 @@ async def test_from_a_broken_release_to_the_post_mortem(browser: Browser, tmp_pa
         await expect(decision.locator("[data-action='decision.rollback']")).to_have_count(0)
         await expect(tab.page.locator(".release b")).to_have_text(str(before))
         await recovered_in_the_shop(world.alice, await world.alice.channel("inc-0001-"))
-        await expect(said(tab, "Recovered")).to_be_visible()
+        await expect(message_with(tab, "Recovered")).to_be_visible()
         await tab.shot("4-recovered")
         await expect(tab.page.locator(".health")).to_have_text("Healthy", timeout=LATER)
 
         # The missing parts are named; then the form asks for them.
         await say(tab, "/incident resolve")
-        await expect(said(tab, "cannot be resolved yet")).to_be_visible()
+        await expect(message_with(tab, "cannot be resolved yet")).to_be_visible()
         await tab.shot("5-missing")
         await say(tab, "/incident postmortem")
         await expect(tab.page.locator("#view-title")).to_be_visible()
@@ -80,7 +80,7 @@ async def test_from_a_broken_release_to_the_post_mortem(browser: Browser, tmp_pa
                 "region code."
             )
         await submit(tab)
-        await expect(said(tab, "PRODUCTION INCIDENT —")).to_be_visible()
+        await expect(message_with(tab, "PRODUCTION INCIDENT —")).to_be_visible()
         await tab.shot("7-resolved")
 
         await tab.page.click("[data-tab=adr]")
@@ -107,7 +107,7 @@ async def test_prod_is_down_said_aloud_and_who_may_decide(browser: Browser, tmp_
         await alice.page.click(".view-foot [data-close-view]")
         incident = alice.page.locator(".sidebar a:has-text('inc-0001')")
         await incident.click()
-        decision = said(alice, "Decision 1")
+        decision = message_with(alice, "Decision 1")
         await expect(decision).to_be_visible()
 
         # Bob is not on call: he is told who is, and nothing is deployed.

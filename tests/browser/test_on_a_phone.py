@@ -45,7 +45,9 @@ async def test_the_fullest_status_has_at_most_twelve_lines_on_a_phone(
     browser: Browser, tmp_path: Path
 ) -> None:
     shop = service(name="checkout-service", runbook="https://wiki.example.com/checkout")
-    shown = {f"full-{name}": views.status(one, NOW, shop) for name, one in everything().items()}
+    shown = {
+        f"full-{name}": views.status(incident, NOW, shop) for name, incident in everything().items()
+    }
     shown |= {
         name: message
         for name, message in messages().items()

@@ -140,16 +140,16 @@ async def test_two_tabs_are_two_people(browser: Browser, tmp_path: Path) -> None
 async def test_people_react_edit_and_delete(browser: Browser, tmp_path: Path) -> None:
     async with World(tmp_path, with_bot=False, with_shop=False) as world:
         alice = await window(browser, f"{world.url}/?channel=general")
-        said = world.bob.say("general", "the pool is full")
-        at = f".message[data-ts='{said['ts']}']"
+        message = world.bob.say("general", "the pool is full")
+        at = f".message[data-ts='{message['ts']}']"
         await alice.page.hover(at)
         await alice.page.click(f"{at} [aria-label='React with pushpin']")
         await expect(alice.page.locator(f"{at} .reactions button")).to_contain_text("1")
         await alice.page.click(f"{at} .reactions button")
         await expect(alice.page.locator(f"{at} .reactions")).to_have_count(0)
 
-        mine = world.alice.say("general", "teh end")
-        at = f".message[data-ts='{mine['ts']}']"
+        own_message = world.alice.say("general", "teh end")
+        at = f".message[data-ts='{own_message['ts']}']"
         alice.page.on("dialog", lambda dialog: dialog.accept("the end"))
         await alice.page.hover(at)
         await alice.page.click(f"{at} [aria-label='More actions']")
@@ -272,8 +272,8 @@ async def test_a_fold_that_is_open_stays_open_and_every_tab_is_seen(
         edge = await tab.page.locator(".tabs").evaluate(
             "tabs => tabs.getBoundingClientRect().right"
         )
-        for one in await tab.page.locator(".tabs button").all():
-            box = await one.bounding_box()
+        for button in await tab.page.locator(".tabs button").all():
+            box = await button.bounding_box()
             assert box is not None
             assert box["x"] + box["width"] <= edge
         name = await tab.page.locator(".conversation h1 span").bounding_box()

@@ -21,7 +21,7 @@ class Window:
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on(
             "console",
-            lambda said: self.problems.append(said.text) if said.type == "error" else None,
+            lambda message: self.problems.append(message.text) if message.type == "error" else None,
         )
 
     async def shot(self, name: str) -> None:

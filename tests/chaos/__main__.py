@@ -61,34 +61,39 @@ def lived(outcome: Outcome) -> tuple[str, list[str]]:
     return f"{outcome.lives} incidents, {outcome.kills} kills, {len(wrong)} wrong", wrong
 
 
-def raced(found: Any) -> tuple[str, list[str]]:
-    says = f"{found.actions} action, {found.told} told who was first, {found.silent} told nothing"
-    return says, [] if (found.actions, found.told) == (1, found.people - 1) else [says]
-
-
-def fired(found: Any) -> tuple[str, list[str]]:
+def raced(result: Any) -> tuple[str, list[str]]:
     says = (
-        f"{found.lost} lost, {found.doubled} doubled, p99 {found.p99:.1f} s after they were due "
-        f"(goal 2), loop blocked for {found.blocked_ms:.0f} ms at most (goal 20)"
+        f"{result.actions} action, {result.informed} told who was first, "
+        f"{result.silent} told nothing"
     )
-    return says, [says] if found.lost or found.doubled else []
+    return says, [] if (result.actions, result.informed) == (1, result.people - 1) else [says]
 
 
-def kept(found: Any) -> tuple[str, list[str]]:
+def fired(result: Any) -> tuple[str, list[str]]:
     says = (
-        f"{found.acked} acked, {found.lost} lost, {found.doubled} twice, {found.unsure} told "
+        f"{result.lost} lost, {result.doubled} doubled, p99 {result.p99:.1f} s after they were due "
+        f"(goal 2), loop blocked for {result.blocked_ms:.0f} ms at most (goal 20)"
+    )
+    return says, [says] if result.lost or result.doubled else []
+
+
+def recorded(result: Any) -> tuple[str, list[str]]:
+    says = (
+        f"{result.acked} acked, {result.lost} lost, {result.doubled} twice, {result.unsure} told "
         "that nothing was seen"
     )
-    return says, [f"{says} {found.faults}"] if found.lost or found.doubled or found.faults else []
+    return says, [
+        f"{says} {result.faults}"
+    ] if result.lost or result.doubled or result.faults else []
 
 
-def judged(found: Any) -> tuple[str, list[str]]:
-    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in found.verdicts.items())
+def judged(result: Any) -> tuple[str, list[str]]:
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in result.verdicts.items())
     says = (
-        f"{found.looks} looks ({verdicts}), all over after {found.seconds:.0f} s, "
-        f"{len(found.faults)} wrong"
+        f"{result.looks} looks ({verdicts}), all over after {result.seconds:.0f} s, "
+        f"{len(result.faults)} wrong"
     )
-    return says, found.faults + ["it never came to an end"] * found.stuck
+    return says, result.faults + ["it never came to an end"] * result.stuck
 
 
 def jobs(*, whole: bool, seed: int) -> list[Job]:
@@ -98,11 +103,11 @@ def jobs(*, whole: bool, seed: int) -> list[Job]:
         Job("50 people decide at once, 3 replicas", race, raced, AT_ONCE),
         *(Job(name, lambda how=how: stepped(*how), judged) for name, how in STEPS.items()),
         *(
-            Job(f"Redis {name}", lambda what=what: store.trouble(what), kept)
+            Job(f"Redis {name}", lambda what=what: store.trouble(what), recorded)
             for name, what in redis.items()
         ),
         *(
-            Job(f"Redis cluster, {name}", lambda what=what: cluster.trouble(what), kept)
+            Job(f"Redis cluster, {name}", lambda what=what: cluster.trouble(what), recorded)
             for name, what in cluster.TROUBLES.items()
         ),
         Job("Redis cluster, all of it during whole lives", lambda: cluster.lives(4), lived, 2),
@@ -181,7 +186,7 @@ async def run(*, whole: bool, seed: int, only: str) -> int:
     print(f"seed {seed}\n", flush=True)
     places, wrong, began = Places(), dict[str, list[str]](), time.monotonic()
 
-    async def one(job: Job) -> None:
+    async def run_job(job: Job) -> None:
         started = time.monotonic()
         try:
             says, faults = job.says(await job.run())
@@ -203,7 +208,7 @@ async def run(*, whole: bool, seed: int, only: str) -> int:
     running: list[asyncio.Task[None]] = []
     for job in chosen:  # in their order: who measures times must not wait for everybody
         await places.take(job.worlds)
-        running.append(asyncio.create_task(one(job)))
+        running.append(asyncio.create_task(run_job(job)))
     await asyncio.gather(*running)
     print(
         f"\n{len(chosen)} rows in {time.monotonic() - began:.0f} s, {len(wrong)} wrong; seed {seed}"

@@ -62,7 +62,7 @@ def by_hand() -> None:
     Pipeline.time = time  # pyright: ignore
     packed = connection._packed  # pyright: ignore[reportPrivateUsage]
     connection._packed = lambda commands: packed(
-        [("EVAL", TIME, 0) if one == ("TIME",) else one for one in commands]
+        [("EVAL", TIME, 0) if command == ("TIME",) else command for command in commands]
     )
 
 
@@ -89,10 +89,10 @@ async def stepped(seconds: int, who: str) -> Stepped:
     """`tests.chaos.stepped` in a process of its own."""
     command = (sys.executable, "-m", "tests.chaos.stepped", str(seconds), who)
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    said, _ = await process.communicate()
+    output, _ = await process.communicate()
     if process.returncode != 0:
         raise RuntimeError(f"{command[2]} ended with {process.returncode}")
-    return Stepped(**json.loads(said.decode().splitlines()[-1]))
+    return Stepped(**json.loads(output.decode().splitlines()[-1]))
 
 
 async def step(redis: Redis, seconds: int) -> None:

@@ -71,13 +71,13 @@ async def moved(cluster: Cluster) -> None:
 
 async def trouble(what: Trouble) -> Kept:
     """Raises `AssertionError` where it does not work again afterwards."""
-    kept, said, over = Kept(), dict[str, str](), asyncio.Event()
+    outcome, acked, over = Kept(), dict[str, str](), asyncio.Event()
     with tempfile.TemporaryDirectory(prefix="firebreak-chaos-") as folder:
         async with clustered(Path(folder), IMPATIENT_MS) as cluster:
             stores = [Store.open(cluster.url, wait_replicas=1) for _ in range(REPLICAS)]
             bots = [Incidents(store, step, Catalogue(())) for store in stores]
             people = [
-                asyncio.create_task(_person(bots[n % REPLICAS], n, over, said, kept))
+                asyncio.create_task(_person(bots[n % REPLICAS], n, over, acked, outcome))
                 for n in range(PEOPLE)
             ]
             await asyncio.sleep(0.5)
@@ -85,24 +85,24 @@ async def trouble(what: Trouble) -> Kept:
             await asyncio.sleep(0.5)
             over.set()
             await asyncio.gather(*people)
-            await _judge(stores[0], said, kept)
+            await _judge(stores[0], acked, outcome)
             for store in stores:
                 await store.close()
-    return kept
+    return outcome
 
 
-async def _judge(store: Store, said: dict[str, str], kept: Kept) -> None:
+async def _judge(store: Store, acked: dict[str, str], outcome: Kept) -> None:
     incidents = await store.get(await store.ids("all"))
     titles = Counter(incident.title for incident in incidents)
     effects: list[str] = [fields["id"] for _, fields in await store.redis.xrange(store.keys.outbox)]
     owed = {id.partition(".")[0] for id in effects}
-    kept.acked = len(said)
-    kept.lost = sum(title not in titles or id not in owed for title, id in said.items())
-    kept.doubled = sum(titles.values()) - len(titles) + len(effects) - len(set(effects))
+    outcome.acked = len(acked)
+    outcome.lost = sum(title not in titles or id not in owed for title, id in acked.items())
+    outcome.doubled = sum(titles.values()) - len(titles) + len(effects) - len(set(effects))
 
 
 async def _person(
-    bot: Incidents, number: int, over: asyncio.Event, said: dict[str, str], kept: Kept
+    bot: Incidents, number: int, over: asyncio.Event, acked: dict[str, str], outcome: Kept
 ) -> None:
     """Open one incident after the other, each until it is acknowledged, as the same delivery."""
     count = 0
@@ -118,11 +118,11 @@ async def _person(
         trigger = Delivery((f"trigger:{number}.{count}",))
         while not isinstance(answer := await bot.dispatch(action, None, trigger), Recorded):
             if not to_be_said_again(answer):
-                kept.faults.append(f"{title}: {answer}")
+                outcome.faults.append(f"{title}: {answer}")
                 return
-            kept.unsure += 1
+            outcome.unsure += 1
             await asyncio.sleep(AGAIN_SECONDS)
-        said[title] = answer.incident.id
+        acked[title] = answer.incident.id
 
 
 class PatientStore(Store):
@@ -169,11 +169,11 @@ async def lives(services: int) -> Outcome:
         [cluster] = made
         while True:
             for what in TROUBLES.values():
-                one = asyncio.create_task(what(cluster))
+                task = asyncio.create_task(what(cluster))
                 try:
-                    await asyncio.shield(one)
+                    await asyncio.shield(task)
                 finally:
-                    await one  # what is judged is a cluster that is whole again
+                    await task  # what is judged is a cluster that is whole again
                 await asyncio.sleep(BETWEEN_SECONDS)
 
     way = Way(ClusterTown, life, faults)

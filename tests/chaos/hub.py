@@ -137,7 +137,7 @@ class HubTown(Town):
                 for task in self._tasks:
                     task.cancel()
                 await asyncio.gather(
-                    *self._tasks, *(one.stop() for one in hooks), return_exceptions=True
+                    *self._tasks, *(hook.stop() for hook in hooks), return_exceptions=True
                 )
 
     def _app(self) -> ASGIApp:
@@ -164,7 +164,7 @@ class HubTown(Town):
 
     async def ci(self, number: int, version: str) -> None:
         """The pipeline tells of a deploy that it has finished, until it is taken."""
-        told = {
+        payload = {
             "service": name_of(number),
             "version": version,
             "environment": "production",
@@ -172,7 +172,7 @@ class HubTown(Town):
             "sentry_issues": [],
             "at": datetime.now(UTC).isoformat(),
         }
-        body = json.dumps(told).encode()
+        body = json.dumps(payload).encode()
         signature = "sha256=" + hmac.new(DEPLOY_SECRET.encode(), body, hashlib.sha256).hexdigest()
         url, headers = f"{self.front}/webhooks/deploys", {"X-Firebreak-Signature": signature}
         while True:
@@ -247,8 +247,8 @@ async def _declared(town: HubTown, number: int, patience: float) -> Channel:
     """By nobody: the watch sees it."""
     ends = time.monotonic() + patience
     while time.monotonic() < ends:
-        if found := life.channels(town, number):
-            return found[0]
+        if channels := life.channels(town, number):
+            return channels[0]
         await asyncio.sleep(0.1)
     raise AssertionError(f"{name_of(number)}: the watch declared nothing")
 
@@ -258,9 +258,11 @@ async def _rolled_back(town: HubTown, number: int, channel: Channel, patience: f
     alice, ends = town.world.alice, time.monotonic() + patience
     clicked: dict[str, float] = {}
     while time.monotonic() < ends:
-        if any("Recovered." in plain(one) for one in alice.messages(channel)):
+        if any("Recovered." in plain(message) for message in alice.messages(channel)):
             return
-        open_ones = [one for one in alice.messages(channel) if "decision.rollback" in str(one)]
+        open_ones = [
+            message for message in alice.messages(channel) if "decision.rollback" in str(message)
+        ]
         if open_ones and time.monotonic() > clicked.get(open_ones[-1]["ts"], 0.0) + life.AGAIN:
             clicked[open_ones[-1]["ts"]] = time.monotonic()
             try:
@@ -281,10 +283,10 @@ async def faults(town: HubTown, number: int) -> list[str]:
 
     One dispatch a decision, one run of it, one pull request.
     """
-    found = life.channels(town, number)
-    if len(found) != 1:
-        return [f"{len(found)} channels"]
-    incident = (await town.store.get([life.incident_id(found[0])]))[0]
+    channels = life.channels(town, number)
+    if len(channels) != 1:
+        return [f"{len(channels)} channels"]
+    incident = (await town.store.get([life.incident_id(channels[0])]))[0]
     hub = town.hubs[number]
     exact = {
         "pull requests": len(hub.pulls),
@@ -294,14 +296,16 @@ async def faults(town: HubTown, number: int) -> list[str]:
             entry.kind == "declared" for entry in await town.store.timeline(incident.id)
         ),
     }
-    told = await life.told_once(town, number, found[0], incident)
-    return life.other_than_one(exact) + told + _decisions(town, number, incident)
+    repeated = await life.told_once(town, number, channels[0], incident)
+    return life.other_than_one(exact) + repeated + _decisions(town, number, incident)
 
 
 def _decisions(town: HubTown, number: int, incident: Incident) -> list[str]:
     runs = Counter(town.deployed(number))
     decided = [
-        one.action.deploy_id for one in incident.rounds if one.action and one.action.deploy_id
+        round_.action.deploy_id
+        for round_ in incident.rounds
+        if round_.action and round_.action.deploy_id
     ]
     wrong = [f"{decision} ran {times} times" for decision, times in runs.items() if times != 1]
     wrong += [f"a run of nobody's decision: {decision}" for decision in runs.keys() - set(decided)]

@@ -139,11 +139,15 @@ async def _last_words(town: Town, number: int) -> list[str]:
     """The bots' last log lines, and the entries that still wait: nobody sees that world again."""
     ids = [incident_id(channel) for channel in channels(town, number)]
     lines = [line for log in town.folder.glob("bot-*.log") for line in log.read_text().splitlines()]
-    said = sorted(line for line in lines if any(f'"{id}"' in line for id in ids))[-LAST_WORDS:]
+    last_lines = sorted(line for line in lines if any(f'"{id}"' in line for id in ids))[
+        -LAST_WORDS:
+    ]
     queued = [str(fields) for _, fields in await town.store.redis.xrange(town.store.keys.outbox)]
-    waiting = [str(one) for one in await town.store.redis.zrange(town.store.keys.waiting, 0, -1)]
-    held = [one[:300] for one in (*queued, *waiting) if any(id in one for id in ids)]
-    return [f"  {line}" for line in said] + [f"  still to do: {one}" for one in held]
+    waiting = [
+        str(entry) for entry in await town.store.redis.zrange(town.store.keys.waiting, 0, -1)
+    ]
+    held = [entry[:300] for entry in (*queued, *waiting) if any(id in entry for id in ids)]
+    return [f"  {line}" for line in last_lines] + [f"  still to do: {entry}" for entry in held]
 
 
 async def every(
@@ -180,7 +184,7 @@ async def at_random(
     """
     dice, outcome = random.Random(seed), Outcome(lives=services)
 
-    async def one(town: Town, number: int) -> Channel:
+    async def live_after_kills(town: Town, number: int) -> Channel:
         due = kills * (number - 1) // services  # so that the last ones are disturbed, too
         await eventually(lambda: outcome.kills >= due, f"{due} kills", kills * SLOWEST_SECONDS)
         return await life(town, number, patience=600.0)
@@ -191,7 +195,8 @@ async def at_random(
             async with town.open():
                 killing = asyncio.create_task(_killing(town, dice, kills, outcome))
                 ends = await asyncio.gather(
-                    *(one(town, number) for number in town.numbers), return_exceptions=True
+                    *(live_after_kills(town, number) for number in town.numbers),
+                    return_exceptions=True,
                 )
                 killing.cancel()
                 await asyncio.gather(killing, return_exceptions=True)
@@ -206,6 +211,6 @@ async def _killing(town: Town, dice: random.Random, kills: int, outcome: Outcome
     """
     while outcome.kills < kills:
         await asyncio.sleep(dice.uniform(*APART))
-        alive = [one for one in town.replicas if one.state == "running"]
+        alive = [replica for replica in town.replicas if replica.state == "running"]
         if len(alive) > 1 and dice.choice(alive).kill():
             outcome.kills += 1

@@ -69,8 +69,8 @@ async def _declared(town: Town, number: int, patience: float, begin: Begin) -> C
             await alice.command(f"/incident {name} is failing")
         waits = time.monotonic() + AGAIN
         while time.monotonic() < waits:
-            if found := channels(town, number):
-                return found[0]
+            if opened := channels(town, number):
+                return opened[0]
             await asyncio.sleep(0.1)
     raise AssertionError(f"{name}: no channel was opened")
 
@@ -208,10 +208,10 @@ async def _at_rest(town: Town, channel: Channel) -> bool:
     except RedisError:  # it is away for a moment
         return False
     queued = [fields.get("incident") for _, fields in entries]
-    mine = (incident.id in queued, any(incident.id in one for one in (*waiting, *dirty)))
+    still_to_do = (incident.id in queued, any(incident.id in entry for entry in (*waiting, *dirty)))
     return (
         incident.status in (Status.RESOLVED, Status.CLOSED)
-        and not any(mine)
+        and not any(still_to_do)
         and not incident.failures
     )
 
@@ -236,10 +236,10 @@ async def faults(town: Town, number: int) -> list[str]:
 
     Empty means that nothing was lost and nothing happened twice.
     """
-    found = channels(town, number)
-    if len(found) != 1:
-        return [f"{len(found)} channels"]
-    channel = found[0]
+    opened = channels(town, number)
+    if len(opened) != 1:
+        return [f"{len(opened)} channels"]
+    channel = opened[0]
     incident = (await town.store.get([incident_id(channel)]))[0]
     ticket = incident.ticket.identifier if incident.ticket else ""
     exact = {
@@ -274,8 +274,8 @@ async def told_once(town: Town, number: int, channel: Channel, incident: Inciden
             if issue.parent_id is None  # else it is an action item, whose words name the service
         ),
         **{
-            f"messages of decision {one.number}": _count(channel, f"Decision {one.number}")
-            for one in incident.rounds
+            f"messages of decision {round_.number}": _count(channel, f"Decision {round_.number}")
+            for round_ in incident.rounds
         },
     }
     wrong = other_than_one(exact)
@@ -303,11 +303,11 @@ def twice(channel: Channel) -> list[str]:
 
 def _timeline(entries: list[Entry], incident: Incident) -> list[str]:
     """Pages beyond one for each reason to call somebody: the record keeps the reasons."""
-    said = Counter((entry.kind, entry.text) for entry in entries)
+    counts = Counter((entry.kind, entry.text) for entry in entries)
     may = {**dict.fromkeys(EACH_ROUND, len(incident.rounds)), "page": len(set(incident.paged))}
     wrong = [
         f"{times} times in the timeline: {kind}: {text[:60]!r}"
-        for (kind, text), times in said.items()
+        for (kind, text), times in counts.items()
         if times > may.get(kind, 1)
     ]
     kinds = {entry.kind for entry in entries}

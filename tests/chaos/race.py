@@ -29,7 +29,7 @@ class Race:
     people: int
     actions: int
     deploys: int
-    told: int
+    informed: int
     """Number of people who were told that somebody else was first, by name."""
     silent: int
     """Number of people who were told nothing, and did not win."""
@@ -51,21 +51,25 @@ async def _raced(town: Town, people: int) -> Race:
     channel = channels(town, 1)[0]
     decision = await alice.sees("Recommended: roll back", channel, seconds=PATIENCE)
     crowd = [_newcomer(town, channel, number) for number in range(people)]
-    forms = {one.id: await _form(one, decision) for one in crowd[1::2]}
+    forms = {person.id: await _form(person, decision) for person in crowd[1::2]}
 
     await town.store.redis.execute_command("CLIENT", "PAUSE", HELD_MS, "WRITE")
-    await asyncio.gather(*(_press(one, decision, forms) for one in crowd))
+    await asyncio.gather(*(_press(person, decision, forms) for person in crowd))
     await _answered(town, crowd, forms)
 
     incident = (await town.store.get([incident_id(channel)]))[0]
-    acted = [one.action for one in incident.rounds if one.action]
+    acted = [round_.action for round_ in incident.rounds if round_.action]
     winner = acted[0].by if acted else ""
-    told = [one for one in crowd if one.id != winner and f"<@{winner}>" in _heard(one, forms)]
-    silent = [one for one in crowd if one.id != winner and not _heard(one, forms)]
+    informed = [
+        person
+        for person in crowd
+        if person.id != winner and f"<@{winner}>" in _heard(person, forms)
+    ]
+    silent = [person for person in crowd if person.id != winner and not _heard(person, forms)]
     await eventually(
         lambda: acted[0].kind != "rollback" or bool(town.deployed(1)), "the deploy", PATIENCE
     )
-    return Race(people, len(acted), len(town.deployed(1)), len(told), len(silent))
+    return Race(people, len(acted), len(town.deployed(1)), len(informed), len(silent))
 
 
 def _newcomer(town: Town, channel: Channel, number: int) -> Person:
@@ -80,20 +84,20 @@ def _newcomer(town: Town, channel: Channel, number: int) -> Person:
     return Person(workspace, town.world.delivery, id)
 
 
-async def _form(one: Person, decision: Json) -> Json:
-    await one.click(decision, "decision.fixed")
-    return await one.open_modal("incident.fixed", seconds=PATIENCE)
+async def _form(person: Person, decision: Json) -> Json:
+    await person.click(decision, "decision.fixed")
+    return await person.open_modal("incident.fixed", seconds=PATIENCE)
 
 
-async def _press(one: Person, decision: Json, forms: dict[str, Json]) -> None:
+async def _press(person: Person, decision: Json, forms: dict[str, Json]) -> None:
     """Press, and again where Slack says that nobody answered in time."""
     while True:
-        failed = len(one.toasts())
-        if one.id in forms:
-            await one.submit(forms[one.id], {"sentence": "Turned the flag off"})
+        failed = len(person.toasts())
+        if person.id in forms:
+            await person.submit(forms[person.id], {"sentence": "Turned the flag off"})
         else:
-            await one.click(decision, "decision.rollback")
-        if len(one.toasts()) == failed:
+            await person.click(decision, "decision.rollback")
+        if len(person.toasts()) == failed:
             return
 
 
@@ -101,15 +105,15 @@ async def _answered(town: Town, crowd: list[Person], forms: dict[str, Json]) -> 
     """Everybody but the winner has been answered."""
 
     def all_heard() -> bool:
-        return sum(not _heard(one, forms) for one in crowd) <= 1
+        return sum(not _heard(person, forms) for person in crowd) <= 1
 
     await eventually(all_heard, "an answer for all but one", PATIENCE)
 
 
-def _heard(one: Person, forms: dict[str, Json]) -> str:
+def _heard(person: Person, forms: dict[str, Json]) -> str:
     """Return this person's private answer: a whisper, or the text in the form that they sent."""
-    whispers = [plain(message) for message in one.ephemerals()]
-    view = one.modal()
-    if view is not None and view.get("blocks") != forms.get(one.id, {}).get("blocks"):
+    whispers = [plain(message) for message in person.ephemerals()]
+    view = person.modal()
+    if view is not None and view.get("blocks") != forms.get(person.id, {}).get("blocks"):
         whispers.append(plain(view))
     return "\n".join(whispers)

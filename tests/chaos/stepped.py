@@ -78,7 +78,7 @@ class World:
         self.by, self.offset, self.who = by, 0, who
         self.acted = time.time()
         self.done: Counter[str] = Counter()
-        self.said: Counter[str] = Counter()
+        self.effects: Counter[str] = Counter()
         self.tried: Counter[str] = Counter()
         self.burning: set[str] = set()
 
@@ -135,7 +135,7 @@ async def _run(url: str, world: World) -> dict[str, Any]:
     catalogue = Catalogue(names)
     stores = [Store.open(url) for _ in range(2)]
     store = stores[0]
-    doors = [Incidents(one, step, catalogue) for one in stores]
+    doors = [Incidents(each, step, catalogue) for each in stores]
     clock_jumps = ClockJumps(lambda: world.now().timestamp(), world.passed)
 
     async def perform(effect: Any, job: Job) -> Any:
@@ -144,7 +144,7 @@ async def _run(url: str, world: World) -> dict[str, Any]:
         if isinstance(effect, Say) and effect.text == "slow" and world.tried[key] == 1:
             raise PortError("Slack", "later", retryable=True, retry_after=FIRST)
         world.done[key] += 1
-        world.said[f"{job.incident} {effect.type} {getattr(effect, 'ask', '')}"] += 1
+        world.effects[f"{job.incident} {effect.type} {getattr(effect, 'ask', '')}"] += 1
         if not isinstance(effect, LookAgain):
             return EffectDone(kind=effect.type)
         incident = await doors[0].load(job.incident)
@@ -164,17 +164,17 @@ async def _run(url: str, world: World) -> dict[str, Any]:
         return await check.look(effect.round, effect.number)
 
     outbox_.RECLAIM_SECONDS, outbox_.RENEW_SECONDS, outbox_.BLOCK_SECONDS = 2.0, 0.5, 0.2
-    kinds = [str(one["const"]) for one in _kinds()]
+    kinds = [str(kind["const"]) for kind in _kinds()]
     performers = dict.fromkeys(kinds, perform)
     workers = [
-        Outbox(one, dispatcher, performers, SystemTurns(dict.fromkeys(kinds, "slack")), url=url)
-        for one, dispatcher in zip(stores, doors, strict=True)
+        Outbox(each, dispatcher, performers, SystemTurns(dict.fromkeys(kinds, "slack")), url=url)
+        for each, dispatcher in zip(stores, doors, strict=True)
     ]
-    clocks = [Clock(one, dispatcher) for one, dispatcher in zip(stores, doors, strict=True)]
+    clocks = [Clock(each, dispatcher) for each, dispatcher in zip(stores, doors, strict=True)]
     await Queue(store, "dead").ensure_group()
     await _begin(store, world)
     postmortem = await store.redis.zscore(store.keys.timers, f"INC-{OWING:04d}|postmortem")
-    running = [asyncio.create_task(one.run()) for one in (*workers, *clocks)]
+    running = [asyncio.create_task(worker.run()) for worker in (*workers, *clocks)]
 
     async def waits() -> bool:
         return await store.redis.zcard(store.keys.waiting) == 1 and clocks[0].swept_at > 0
@@ -197,13 +197,13 @@ async def _run(url: str, world: World) -> dict[str, Any]:
     except AssertionError:
         stuck = 1
     took = time.monotonic() - began
-    for one in running:
-        one.cancel()
+    for task in running:
+        task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
-    found = await _found(store, world, postmortem)
-    for one in stores:
-        await one.close()
-    return {"seconds": round(took, 1), "stuck": stuck, **found}
+    judged = await _judged(store, world, postmortem)
+    for each in stores:
+        await each.close()
+    return {"seconds": round(took, 1), "stuck": stuck, **judged}
 
 
 def _kinds() -> list[Any]:
@@ -290,30 +290,30 @@ def _incident(number: int, now: datetime) -> Incident:
     )
 
 
-async def _found(store: Store, world: World, postmortem: Any) -> dict[str, Any]:
+async def _judged(store: Store, world: World, postmortem: Any) -> dict[str, Any]:
     """Everything that was forgotten, doubled, or judged wrongly."""
     faults: list[str] = [
         f"{effect} done {times} times" for effect, times in world.done.items() if times > 1
     ]
     verdicts: Counter[str] = Counter()
     looks = 0
-    for one in await store.get([f"INC-{number:04d}" for number in range(1, GOOD + BAD + 1)]):
-        first = one.rounds[0]
+    for incident in await store.get([f"INC-{number:04d}" for number in range(1, GOOD + BAD + 1)]):
+        first = incident.rounds[0]
         numbers = [look.number for look in first.looks]
         looks += len(numbers)
-        over = one.number <= GOOD
+        over = incident.number <= GOOD
         if len(set(numbers)) < len(numbers):
-            faults.append(f"{one.id} was looked at as {numbers}")
+            faults.append(f"{incident.id} was looked at as {numbers}")
         if first.verdict is None:
-            faults.append(f"{one.id}: its check was forgotten")
+            faults.append(f"{incident.id}: its check was forgotten")
         elif first.verdict != "ask a person" and (first.verdict == "recovered") is not over:
-            faults.append(f"{one.id}: {first.verdict}, and that is wrong")
+            faults.append(f"{incident.id}: {first.verdict}, and that is wrong")
         verdicts[f"{'over' if over else 'burns'}: {first.verdict}"] += 1
     quiet = f"INC-{QUIET:04d}"
     for what in ("page ", "say update", "say "):
-        if (times := world.said[f"{quiet} {what}"]) != 1:
+        if (times := world.effects[f"{quiet} {what}"]) != 1:
             faults.append(f"{quiet}: {what} {times} times")
-    if (times := world.said[f"INC-{OWING:04d} say "]) != 1:
+    if (times := world.effects[f"INC-{OWING:04d} say "]) != 1:
         faults.append(f"what was tried again was done {times} times")
     if await store.redis.zscore(store.keys.timers, f"INC-{OWING:04d}|postmortem") != postmortem:
         faults.append("the reminder of the post-mortem was moved or said")

@@ -140,16 +140,18 @@ async def read_only(server: Server, redis: Redis) -> None:
 
 async def trouble(what: Trouble) -> Kept:
     """Raises `AssertionError` where it does not work again afterwards."""
-    kept = Kept()
+    outcome = Kept()
     with tempfile.TemporaryDirectory(prefix="firebreak-chaos-") as folder:
         async with _running(Path(folder)) as server:
             store, redis = Store.open(server.url), connect(server.url)
             dispatcher = Incidents(store, step, Catalogue((Service(name="shop"),)))
             declared = await dispatcher.dispatch(_declare(), None)
             assert isinstance(declared, Recorded)
-            over, said = asyncio.Event(), Counter[str]()
+            over, acked = asyncio.Event(), Counter[str]()
             people = [
-                asyncio.create_task(_person(dispatcher, declared.incident.id, n, over, said, kept))
+                asyncio.create_task(
+                    _person(dispatcher, declared.incident.id, n, over, acked, outcome)
+                )
                 for n in range(PEOPLE)
             ]
             await asyncio.sleep(0.3)
@@ -160,13 +162,13 @@ async def trouble(what: Trouble) -> Kept:
             noted = Counter(
                 e.text for e in await store.timeline(declared.incident.id) if e.kind == "update"
             )
-            kept.acked = len(said)
-            kept.lost = sum(text not in noted for text in said)
-            kept.doubled = sum(times - 1 for times in noted.values())
+            outcome.acked = len(acked)
+            outcome.lost = sum(text not in noted for text in acked)
+            outcome.doubled = sum(times - 1 for times in noted.values())
             await redis.aclose()
             await redis.connection_pool.disconnect()
             await store.close()
-    return kept
+    return outcome
 
 
 async def _person(
@@ -174,8 +176,8 @@ async def _person(
     incident: str,
     number: int,
     over: asyncio.Event,
-    said: Counter[str],
-    kept: Kept,
+    acked: Counter[str],
+    outcome: Kept,
 ) -> None:
     """Say one word after the other, each until it is acknowledged, always as the same delivery."""
     count = 0
@@ -190,11 +192,11 @@ async def _person(
             Recorded,
         ):
             if not to_be_said_again(answer):
-                kept.faults.append(f"{text}: {answer}")
+                outcome.faults.append(f"{text}: {answer}")
                 return
-            kept.unsure += 1
+            outcome.unsure += 1
             await asyncio.sleep(AGAIN_SECONDS)
-        said[text] += 1
+        acked[text] += 1
 
 
 def to_be_said_again(answer: Refused | Unknown) -> bool:

@@ -219,10 +219,10 @@ class Town:
             await stack.enter_async_context(serving(inside, balancer, lambda: None))
             try:
                 self.replicas = [self._replica(number) for number in range(self._count)]
-                await asyncio.gather(*(one.start(seconds=60) for one in self.replicas))
+                await asyncio.gather(*(replica.start(seconds=60) for replica in self.replicas))
                 yield self
             finally:
-                await asyncio.gather(*(one.stop() for one in self.replicas))
+                await asyncio.gather(*(replica.stop() for replica in self.replicas))
 
     def _replica(self, number: int) -> SupervisedProcess:
         port = free_port()
@@ -260,7 +260,11 @@ class Town:
     async def alert(self, number: int) -> None:
         """A rule of Sentry's fires on what burns in this shop."""
         sentry = self.world.sentry
-        issue = next(one for one in sentry.issues.values() if one.project.slug == name_of(number))
+        issue = next(
+            candidate
+            for candidate in sentry.issues.values()
+            if candidate.project.slug == name_of(number)
+        )
         await self.world.alerts.event_alert(issue.events[-1])
 
     # --- the gate ---------------------------------------------------------------------------------
@@ -307,20 +311,20 @@ class Town:
     def _kill(self, replica: int) -> None:
         self.replicas[replica].kill()
 
-    def _about(self, said: str) -> int:
+    def _about(self, text: str) -> int:
         """Return the shop of a call.
 
         The call has its name, or the channel or Sentry project of it.
         """
-        if named := re.search(r"shop(\d{3})", said):
+        if named := re.search(r"shop(\d{3})", text):
             return int(named[1])
-        for id in re.findall(r"\bC[A-Z0-9]{8,}\b", said):
+        for id in re.findall(r"\bC[A-Z0-9]{8,}\b", text):
             channel = self.world.workspace.channels.get(id)
             if channel and (named := re.search(r"shop(\d{3})", channel.name)):
                 return int(named[1])
-        if project := re.search(r"[?&]project=(\d+)", said):
-            found = self.world.sentry.project(int(project[1]))
-            if found and (named := re.search(r"shop(\d{3})", found.slug)):
+        if project := re.search(r"[?&]project=(\d+)", text):
+            named_project = self.world.sentry.project(int(project[1]))
+            if named_project and (named := re.search(r"shop(\d{3})", named_project.slug)):
                 return int(named[1])
         return 0
 
@@ -328,9 +332,9 @@ class Town:
         headers = [(k, v) for k, v in request.headers.items() if k not in HOP]
         where = f"{url}?{request.url.query}" if request.url.query else url
         answer = await self._client.request(request.method, where, content=raw, headers=headers)
-        kept = {k: v for k, v in answer.headers.items() if k not in HOP}
+        passed_on = {k: v for k, v in answer.headers.items() if k not in HOP}
         # Pages and links of the systems name their own address. Callers stay behind the gate.
-        return Response(answer.content, answer.status_code, kept)
+        return Response(answer.content, answer.status_code, passed_on)
 
     # --- the balancer -----------------------------------------------------------------------------
 
@@ -365,8 +369,8 @@ async def eventually(
     ends = time.monotonic() + seconds
     while True:
         with suppress(StoreError, RedisError):
-            found = true()
-            if await found if isinstance(found, Awaitable) else found:
+            result = true()
+            if await result if isinstance(result, Awaitable) else result:
                 return
         if time.monotonic() > ends:
             raise AssertionError(f"not within {seconds:.0f} s: {what}")

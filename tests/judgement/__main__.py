@@ -51,12 +51,12 @@ def main() -> int:
 
 def _all(seeds: range, only: str, workers: int) -> list[Judged]:
     if workers <= 1:
-        return [_one((seed, only)) for seed in seeds]
+        return [_judged((seed, only)) for seed in seeds]
     with ProcessPoolExecutor(workers) as pool:
-        return list(pool.map(_one, ((seed, only) for seed in seeds), chunksize=CHUNK))
+        return list(pool.map(_judged, ((seed, only) for seed in seeds), chunksize=CHUNK))
 
 
-def _one(given: tuple[int, str]) -> Judged:
+def _judged(given: tuple[int, str]) -> Judged:
     return asyncio.run(judge(*given))
 
 

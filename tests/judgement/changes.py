@@ -28,19 +28,19 @@ class Flags:
         begin, end = self.world.minute(since), self.world.minute(until)
         logged = [c for c in self.world.changes if c.kind == "flag" and c.logged and c.known]
         there = sorted((c for c in logged if begin <= c.at <= end), key=lambda c: -c.at)
-        return [_seen(self.world, change, "sentry") for change in there]
+        return [_change_seen(self.world, change, "sentry") for change in there]
 
     async def off(
         self, services: Sequence[Service], flag: str, span: tuple[datetime, datetime]
     ) -> Mapping[str, tuple[int, int]]:
         begin, end = (self.world.minute(at) for at in span)
-        found: dict[str, tuple[int, int]] = {}
+        counts: dict[str, tuple[int, int]] = {}
         for events in self.events:
             within = events.span(begin, end)
-            told = [evaluated(self.world, events, n).get(flag) for n in within]
-            if without := sum(on is False for on in told):
-                found[events.failure.id] = (without, len(told))
-        return found
+            values = [evaluated(self.world, events, n).get(flag) for n in within]
+            if without := sum(on is False for on in values):
+                counts[events.failure.id] = (without, len(values))
+        return counts
 
 
 def carries(events: Events, n: int, change: Changed) -> bool:
@@ -63,11 +63,11 @@ def evaluated(world: World, events: Events, n: int) -> dict[str, bool]:
 
 def told_of_changes(world: World) -> list[ChangeSeen]:
     """Return what webhooks told, newest first."""
-    told = [c for c in world.changes if c.known and not c.logged and c.at <= world.asked]
-    return [_seen(world, change, "webhook") for change in sorted(told, key=lambda c: -c.at)]
+    known = [c for c in world.changes if c.known and not c.logged and c.at <= world.asked]
+    return [_change_seen(world, change, "webhook") for change in sorted(known, key=lambda c: -c.at)]
 
 
-def _seen(world: World, change: Changed, source: str) -> ChangeSeen:
+def _change_seen(world: World, change: Changed, source: str) -> ChangeSeen:
     flag = change.kind == "flag"
     return ChangeSeen(
         service="" if source == "sentry" else world.service.name,

@@ -81,14 +81,14 @@ class Draft:
         self.language = rng.choice(LANGUAGES)
         self._history()
         for n in range(rng.randint(2, 8)):
-            said = rng.choice(NOISE)
+            error = rng.choice(NOISE)
             rate = self.active / 100 * math.exp(rng.uniform(math.log(0.005), math.log(0.4)))
             paths = self.paths(rng.randint(1, 3))
             known = -rng.uniform(3, 400) * DAY
             when = When(begins=LONG_AGO)
             self.fail(
-                said.type,
-                said.value,
+                error.type,
+                error.value,
                 paths,
                 when,
                 rate=rate,
@@ -101,10 +101,10 @@ class Draft:
         if rng.random() < 0.3:  # an earlier fire, which is no part of the usual
             begins = -rng.uniform(2, 13) * DAY
             when = When(begins=begins, ends=begins + rng.uniform(20, 300))
-            said = rng.choice(CRASHES[self.language])
+            error = rng.choice(CRASHES[self.language])
             self.fail(
-                said.type,
-                said.value,
+                error.type,
+                error.value,
                 self.paths(2),
                 when,
                 rate=self.active / 3,
@@ -190,10 +190,12 @@ class Draft:
         pages = self.pages(rng.randint(2, 4)) if wide else self.pages(1)
         every = tuple(p for page in pages for p in PAGES[page])
         for n in range(parts):
-            said = rng.choice(CRASHES[self.language])
-            frames = self.frames(file or pages[0], f"handle{n}", said)
+            error = rng.choice(CRASHES[self.language])
+            frames = self.frames(file or pages[0], f"handle{n}", error)
             paths = every if n == 0 else PAGES[rng.choice(pages)]
-            self._hit(said, paths, when, hit / parts, frames=frames, users=self.pool(hit), **fields)
+            self._hit(
+                error, paths, when, hit / parts, frames=frames, users=self.pool(hit), **fields
+            )
 
     def edge(
         self, name: str, when: When, *, wide: bool = True, share: float = 0.0, **fields: Any
@@ -201,7 +203,7 @@ class Draft:
         """Customers fail at the edge of the service; our own frames only call the library."""
         rng = self.rng
         hit = self.active * (share or rng.uniform(0.2, 0.95))
-        said = words_of(rng, name, self.language)
+        error = words_of(rng, name, self.language)
         pages = self.pages(rng.randint(2, 5)) if wide else self.pages(1)
         groups = [pages] if rng.random() < 0.5 else [[page] for page in pages]
         part, file = hit / len(groups), fields.pop("file", "")
@@ -209,15 +211,17 @@ class Draft:
         for group in groups:
             paths = tuple(p for page in group for p in PAGES[page])
             caller = file or ("db" if name in ("database", "pool") else group[0])
-            self._hit(said, paths, when, part, frames=self.frames(caller, "fetch", said), **fields)
+            self._hit(
+                error, paths, when, part, frames=self.frames(caller, "fetch", error), **fields
+            )
 
     def _hit(
-        self, said: Said, paths: tuple[str, ...], when: When, hit: float, **fields: Any
+        self, error: Said, paths: tuple[str, ...], when: When, hit: float, **fields: Any
     ) -> None:
         """Add an issue of so many customers; one in eight has been there before, now and then."""
         if "first" not in fields and self.rng.random() < 0.12:
             fields |= {"first": -self.rng.uniform(5, 200) * DAY, "base": self.active * 2e-5}
-        self.fail(said.type, said.value, paths, when, hit=hit, rate=self.events(hit), **fields)
+        self.fail(error.type, error.value, paths, when, hit=hit, rate=self.events(hit), **fields)
 
     # --- small parts ---------------------------------------------------------------------------
 
@@ -239,12 +243,12 @@ class Draft:
         """Return the path of one of the project's parts; what is a path already stays."""
         return name if "/" in name or name.endswith(".txt") else file_of(self.language, name)
 
-    def frames(self, name: str, function: str, said: Said | None = None) -> tuple[Frame, ...]:
+    def frames(self, name: str, function: str, error: Said | None = None) -> tuple[Frame, ...]:
         """Return a stack that crashes in a part of the project, or in the library that it calls."""
         own = (self._frame(self.file(name), function), self._frame(self.file("views"), "dispatch"))
-        if said is None or not said.file:
+        if error is None or not error.file:
             return own
-        return (self._frame(said.file, said.function or "call", in_app=False), *own)
+        return (self._frame(error.file, error.function or "call", in_app=False), *own)
 
     def _frame(self, file: str, function: str, *, in_app: bool = True) -> Frame:
         module = file.rpartition(".")[0].replace("/", ".") if self.language != "node" else ""
@@ -262,9 +266,9 @@ class Draft:
 
     def end(self) -> World:
         rng = self.rng
-        told: Told = rng.choices(("sentry", "webhook", "github", "first events"), (45, 25, 22, 8))[
-            0
-        ]
+        source: Told = rng.choices(
+            ("sentry", "webhook", "github", "first events"), (45, 25, 22, 8)
+        )[0]
         features = (
             {name: f"{paths[0]}*" for name, paths in PAGES.items()} if rng.random() < 0.6 else {}
         )
@@ -282,8 +286,8 @@ class Draft:
             endpoint="https://shop.example.com/health",
         )
         given: dict[str, Any] = {
-            "told": told,
-            "releases_told": rng.random() < 0.92 or told == "first events",
+            "deploys_from": source,
+            "releases_told": rng.random() < 0.92 or source == "first events",
             "users_told": rng.random() < 0.85,
             "seeded": rng.random() < 0.6,
             "deploy_minutes": rng.choice((3.0, 5.0, 8.0, 12.0)),

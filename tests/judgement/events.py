@@ -58,8 +58,8 @@ def draw(world: World, rng: random.Random) -> tuple[Events, ...]:
     """Return the issues that have events, in the order of the world's failures."""
     production = world.production()
     shares = {at: production.shares(at + step / 2) for at, step in _blocks(world)}
-    found = [_events(world, production, failure, shares, rng) for failure in world.failures]
-    return tuple(events for events in found if events.at)
+    drawn = [_events(world, production, failure, shares, rng) for failure in world.failures]
+    return tuple(events for events in drawn if events.at)
 
 
 def _blocks(world: World) -> list[tuple[float, float]]:
@@ -94,7 +94,7 @@ def _events(
             when = begin + at * step
             if when + rng.expovariate(1 / LATE) > world.asked:
                 continue  # it is still on its way
-            _one(world, events, when, shares[begin], rng)
+            _add_event(world, events, when, shares[begin], rng)
     return events
 
 
@@ -107,7 +107,7 @@ def _mean_strength(
     return sum(minutes) / len(minutes)
 
 
-def _one(
+def _add_event(
     world: World, events: Events, at: float, shares: dict[str, float], rng: random.Random
 ) -> None:
     failure = events.failure

@@ -72,7 +72,9 @@ class Hindsight:
 
     # --- what an action does -----------------------------------------------------------------
 
-    def done(self, act: Act, since: float, *, found: bool = False) -> tuple[Production, float]:
+    def done(
+        self, act: Act, since: float, *, cause_found: bool = False
+    ) -> tuple[Production, float]:
         """Return production after the action alone, and when it has taken effect."""
         world = self.world
         production, begin = world.production(), since + act.wait + CLICK
@@ -83,7 +85,7 @@ class Hindsight:
         if act.verb == "turn off":
             return production.turned_off(act.to, begin), begin + TURN_OFF
         if act.verb == "hotfix":
-            wait = WRITE if found else max(HOTFIX, self.finding + WRITE)
+            wait = WRITE if cause_found else max(HOTFIX, self.finding + WRITE)
             ready = begin + (KNOWN_FIX if world.fixes else wait) + world.deploy_minutes
             return production.cure(CODE, ready), ready
         return production, since
@@ -91,7 +93,10 @@ class Hindsight:
     def mended(self, since: float) -> float:
         """Return the cheapest cost from here once the cause is known."""
         by_hand = self.world.production().cure(EVERYTHING, since + CLICK + self.world.mend_minutes)
-        ways = [by_hand, *(self.done(a, since, found=True)[0] for a in self.acts(known_only=False))]
+        ways = [
+            by_hand,
+            *(self.done(a, since, cause_found=True)[0] for a in self.acts(known_only=False)),
+        ]
         return min(self.lost(p, since, self.world.asked + HORIZON) for p in ways)
 
     def cost(self, act: Act) -> float:
@@ -103,13 +108,13 @@ class Hindsight:
         if act.verb == "nothing":
             return self.lost(self.world.production(), asked, asked + HORIZON)
         if act.verb == "investigate":
-            found = asked + self.finding
-            return self.lost(self.world.production(), asked, found) + self.mended(found)
+            found_at = asked + self.finding
+            return self.lost(self.world.production(), asked, found_at) + self.mended(found_at)
         after, ends = self.done(act, asked)
         if self.helps(act):
             return self.lost(after, asked, asked + HORIZON)
-        found = ends + PROVE + self.finding
-        return self.lost(after, asked, found) + self.mended(found)
+        found_at = ends + PROVE + self.finding
+        return self.lost(after, asked, found_at) + self.mended(found_at)
 
     def helps(self, act: Act) -> bool:
         """Return whether an action ends the trouble."""
@@ -129,17 +134,17 @@ class Hindsight:
     # --- what could have been done -----------------------------------------------------------
 
     def acts(self, *, known_only: bool = True) -> list[Act]:
-        world, found = self.world, list[Act]()
+        world, choices = self.world, list[Act]()
         running = world.production().shares(world.asked)
         made = [
             v
             for v in world.order
             if any(d.version == v and d.begins <= world.asked for d in world.deploys)
         ]
-        found += [Act("roll back", v) for v in reversed(made[-5:]) if running.get(v, 0.0) < 1.0]
+        choices += [Act("roll back", v) for v in reversed(made[-5:]) if running.get(v, 0.0) < 1.0]
         on = [c for c in world.changes if c.at <= world.asked < c.off_at]
-        found += [Act("turn off", c.name) for c in on if c.known or not known_only]
-        return [*found, Act("hotfix"), Act("nothing")]
+        choices += [Act("turn off", c.name) for c in on if c.known or not known_only]
+        return [*choices, Act("hotfix"), Act("nothing")]
 
     def best(self) -> tuple[Act, float]:
         acts = [Act("nothing"), Act("investigate"), *self.acts()]

@@ -96,12 +96,12 @@ async def judge(seed: int, only: str = "") -> Judged:
     incident = _incident(world, events)
     service = world.service
     code = Code(world)
-    told = told_by_webhook(world)
+    changes = told_by_webhook(world)
     past = Past(
         fixes=tuple(_fixed(version) for version in world.hotfixes),
         changes=tuple(told_of_changes(world)),
     )
-    answer = await triage(incident, _sources(world, events), told, world.now, past=past)
+    answer = await triage(incident, _sources(world, events), changes, world.now, past=past)
     report = answer.report
     asked = incident.model_copy(update={"triage": report})
     walk: Investigated = await investigate(asked, service, code, False, world.now)
@@ -129,7 +129,9 @@ def _incident(world: World, events: Iterable[Events]) -> Incident:
     errors = [e for e in events if not e.failure.noise]
     loudest = max(errors, key=lambda e: len(e.at), default=None)
     seeds = (loudest.failure.id,) if world.seeded and loudest is not None else ()
-    title = world.said or (loudest.failure.title if loudest and seeds else "the shop is failing")
+    title = world.reported or (
+        loudest.failure.title if loudest and seeds else "the shop is failing"
+    )
     return factories.incident(
         title=title, lead=None, detected_at=world.now, declared_at=world.now, seeds=seeds
     )

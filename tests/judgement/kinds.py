@@ -112,7 +112,7 @@ def dead_release(d: Draft) -> None:
             steady=True,
             frames=d.frames("settings", "load"),
         )
-    d.fields |= {"down": (0.0, ALWAYS), "said": "the shop is down"}
+    d.fields |= {"down": (0.0, ALWAYS), "reported": "the shop is down"}
     d.later = min(d.later, 10.0)
     d.truth = f"{version} does not start, and nobody gets in"
 
@@ -165,7 +165,7 @@ def one_way(d: Draft) -> None:
 
     https://vzaar.com/blog/2017/02/22/mondays-outage-what-happened-how-well-prevent-it-from-happening-again/
     """
-    sign = d.rng.choice(("path", "path", "subject", "said"))
+    sign = d.rng.choice(("path", "path", "subject", "reported"))
     files = ("migrations/0042_drop_booking_ref.sql",)
     subject = "Drop the column booking_ref (cannot be undone)" if sign == "subject" else ""
     version = d.deploy(-d.rng.uniform(1, 6), "", *files, subject=subject)
@@ -179,8 +179,8 @@ def one_way(d: Draft) -> None:
         rate=d.events(d.active),
         users=d.pool(d.active),
     )
-    if sign == "said":
-        d.fields["said"] = f"do not roll back {version}, the migration cannot be undone"
+    if sign == "reported":
+        d.fields["reported"] = f"do not roll back {version}, the migration cannot be undone"
     d.truth = (
         f"{version} crashes, but its migration dropped a column that every older release reads"
     )

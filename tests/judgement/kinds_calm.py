@@ -229,15 +229,15 @@ def poison_message(d: Draft) -> None:
     """One message fails at each delivery, and is delivered for ever; nobody waits for it."""
     if d.rng.random() < 0.5:
         d.deploy(-d.rng.uniform(1, 40))
-    said = d.rng.choice(CRASHES[d.language])
+    error = d.rng.choice(CRASHES[d.language])
     d.fail(
-        said.type,
-        said.value,
+        error.type,
+        error.value,
         ("jobs.import",),
         When(),
         rate=d.rng.uniform(2, 60),
         steady=True,
-        frames=d.frames("jobs", "consume", said),
+        frames=d.frames("jobs", "consume", error),
         mend="hand",
     )
     _calm(d, "one message fails at each of its deliveries")

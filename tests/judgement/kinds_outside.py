@@ -103,7 +103,7 @@ def silent(d: Draft) -> None:
         )
     d.fields |= {
         "down": (0.0, ALWAYS),
-        "said": "users are reporting that the shop is down",
+        "reported": "users are reporting that the shop is down",
         "seeded": False,
     }
     d.later = d.rng.uniform(3, 12)
@@ -297,16 +297,16 @@ def queue_backlog(d: Draft) -> None:
     https://slack.engineering/slacks-outage-on-january-4th-2021/ has the same shape.
     """
     innocent = _maybe_deploy(d, 0.35)
-    said = words_of(d.rng, "pool", d.language)
+    error = words_of(d.rng, "pool", d.language)
     d.fail(
-        said.type,
-        said.value,
+        error.type,
+        error.value,
         ("jobs.confirm", "jobs.mail", "jobs.stock"),
         When(ramp=d.rng.uniform(10, 60)),
         rate=d.rng.uniform(1, 20),
         hit=d.active * d.rng.uniform(0.05, 0.3),
         users=d.rng.choice((0, d.pool(d.active / 4))),
-        frames=d.frames("jobs", "run", said),
+        frames=d.frames("jobs", "run", error),
         mend="hand",
     )
     d.cause = INFRASTRUCTURE

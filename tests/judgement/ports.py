@@ -16,7 +16,7 @@ def commit_of(version: str) -> str:
     return version.encode().hex().ljust(40, "e")[:40]
 
 
-def seen(
+def deploy_seen(
     world: World, service: Service, deploy: Deploy, source: str, *, ends_only: bool = False
 ) -> DeploySeen:
     ended = deploy.ends <= world.asked
@@ -79,10 +79,10 @@ class GitHubDeploys:
     world: World
 
     async def deploys(self, services: Sequence[Service]) -> Sequence[DeploySeen]:
-        if self.world.told != "github":
+        if self.world.deploys_from != "github":
             return ()
         begun = [d for d in self.world.deploys if d.begins <= self.world.asked]
-        return [seen(self.world, self.world.service, d, "github") for d in reversed(begun)]
+        return [deploy_seen(self.world, self.world.service, d, "github") for d in reversed(begun)]
 
 
 @dataclass
@@ -136,7 +136,9 @@ class Code:
 
 def told_by_webhook(world: World) -> list[DeploySeen]:
     """Return what CI's webhook told: the end of each deploy that has ended."""
-    if world.told != "webhook":
+    if world.deploys_from != "webhook":
         return []
     ended = [d for d in world.deploys if d.ends <= world.asked]
-    return [seen(world, world.service, d, "webhook", ends_only=True) for d in reversed(ended)]
+    return [
+        deploy_seen(world, world.service, d, "webhook", ends_only=True) for d in reversed(ended)
+    ]

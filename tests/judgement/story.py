@@ -64,7 +64,8 @@ def story(judged: Judged) -> str:
     advice, blast = report.recommendation, report.blast
     lines = [
         f"seed {world.seed}, {world.kind}: {_verdict(judged)}",
-        f"  {world.zero:%a %H:%M}, {world.active:.0f} people a minute; deploys told by {world.told}"
+        f"  {world.zero:%a %H:%M}, {world.active:.0f} people a minute; "
+        f"deploys told by {world.deploys_from}"
         f"{'' if world.releases_told else ', events name no release'}"
         f"{'' if world.users_told else ', nor a user'}. Truth: {world.truth}.",
         *(f"  {_when(at)} {what}" for at, what in _happened(world)),
@@ -94,8 +95,8 @@ def _happened(world: World) -> list[tuple[float, str]]:
     begun = [d for d in world.deploys if d.begins <= world.asked]
     lines = [(d.begins, f"{d.version} is deployed{_canary(d)}") for d in begun[-SHOWN:]]
     for change in world.changes:
-        told = "" if change.known else " (nobody told)"
-        lines.append((change.at, f"{change.kind} {change.name} is changed{told}"))
+        note = "" if change.known else " (nobody told)"
+        lines.append((change.at, f"{change.kind} {change.name} is changed{note}"))
     for service, deploys in world.neighbours:
         near = [d for d in deploys if d.begins > -DAY]
         lines += [(d.begins, f"{service.name} {d.version} is deployed") for d in near]

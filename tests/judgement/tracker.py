@@ -26,7 +26,7 @@ from phases.triage.deploys.deploy_history import STANDS_IN
 from tests.judgement.changes import evaluated
 from tests.judgement.events import KNOWN, Events, earlier
 from tests.judgement.hindsight import Hindsight
-from tests.judgement.ports import commit_of, seen
+from tests.judgement.ports import commit_of, deploy_seen
 from tests.judgement.world import World
 
 PAGE = 100
@@ -215,16 +215,16 @@ class Tracker:
 
     async def deploys(self, services: Sequence[Service]) -> Sequence[DeploySeen]:
         """Return deploys where CI tells Sentry of them, and the first event of each release."""
-        world, found = self.world, list[DeploySeen]()
-        if world.told == "sentry":
+        world, deploys_seen = self.world, list[DeploySeen]()
+        if world.deploys_from == "sentry":
             own = [d for d in world.deploys if d.begins <= world.asked]
-            found += [seen(world, world.service, d, "sentry") for d in own]
+            deploys_seen += [deploy_seen(world, world.service, d, "sentry") for d in own]
         for service, deploys in world.neighbours:
             if service in services:
                 theirs = [d for d in deploys if d.begins <= world.asked]
-                found += [seen(world, service, d, "sentry") for d in theirs]
-        found += self._first_events()
-        return sorted(found, key=lambda d: d.started_at, reverse=True)
+                deploys_seen += [deploy_seen(world, service, d, "sentry") for d in theirs]
+        deploys_seen += self._first_events()
+        return sorted(deploys_seen, key=lambda d: d.started_at, reverse=True)
 
     async def count(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
@@ -355,7 +355,9 @@ class Tracker:
                     firsts[version] = at
                 if version and at <= self.world.asked:
                     lasts[version] = max(at, lasts.get(version, at))
-        told = [(d.version, firsts[d.version]) for d in self.world.deploys if d.version in firsts]
+        first_seen = [
+            (d.version, firsts[d.version]) for d in self.world.deploys if d.version in firsts
+        ]
         return [
             DeploySeen(
                 release=Release(version=version, commit=commit_of(version)),
@@ -364,7 +366,7 @@ class Tracker:
                 source=STANDS_IN,
                 last_event=self.world.at(lasts[version]) if version in lasts else None,
             )
-            for version, at in dict(told).items()
+            for version, at in dict(first_seen).items()
         ]
 
 

@@ -163,14 +163,14 @@ class World:
     """The minute at which triage asks."""
     changes: tuple[Changed, ...] = ()
     neighbours: tuple[tuple[Service, tuple[Deploy, ...]], ...] = ()
-    told: Told = "sentry"
+    deploys_from: Told = "sentry"
     releases_told: bool = True
     """Events name their release."""
     users_told: bool = True
     code: dict[str, tuple[Commit, ...]] = field(default_factory=dict[str, tuple[Commit, ...]])
     """What each release brought."""
     fixes: tuple[HotfixRef, ...] = ()
-    said: str = ""
+    reported: str = ""
     """What people wrote when they declared it."""
     seeded: bool = True
     """An alarm named the loudest issue."""

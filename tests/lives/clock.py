@@ -150,8 +150,12 @@ class Loop(asyncio.SelectorEventLoop):
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as error:  # noqa: BLE001  as `asyncio.Handle._run`
-                said = {"message": f"Exception in {handle!r}", "exception": error, "handle": handle}
-                self.call_exception_handler(said)
+                failure = {
+                    "message": f"Exception in {handle!r}",
+                    "exception": error,
+                    "handle": handle,
+                }
+                self.call_exception_handler(failure)
 
     def run_in_executor(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, executor: Executor | None, func: Callable[..., Any], *args: Any

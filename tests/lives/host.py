@@ -40,11 +40,11 @@ class Host:
         dice: random.Random,
         asks: Callable[[Sequence[str]], str],
         carries_out: Carried,
-        said: Callable[[str], None],
+        log: Callable[[str], None],
     ) -> None:
         self.runs: Counter[str] = Counter()
         """Id of a deploy → how often its command ran."""
-        self._dice, self._asks, self._carries_out, self._said = dice, asks, carries_out, said
+        self._dice, self._asks, self._carries_out, self._log = dice, asks, carries_out, log
         self._alive: set[int] = set()
         self._pids = 1000
         self._watching: set[asyncio.Task[None]] = set()
@@ -95,12 +95,12 @@ class Host:
 
     async def _runs(self, folder: Path, job: dict[str, Any], pid: int) -> None:
         self.runs[job["deploy_id"]] += 1
-        self._said(f"{job['deploy_id']}: {' '.join(job['argv'])}")
+        self._log(f"{job['deploy_id']}: {' '.join(job['argv'])}")
         await asyncio.sleep(self._dice.uniform(*RUNS))
         fine = self._carries_out(job["argv"][1:])
         (folder / "output.log").write_text("it is out\n" if fine else "no space left\n")
         if self._dice.random() < KILLED:
-            self._said(f"{job['deploy_id']}: its watcher is killed")
+            self._log(f"{job['deploy_id']}: its watcher is killed")
         else:
             result = {"code": 0 if fine else 1, "at": records.now()}
             records.create(folder / "result.json", result)

@@ -25,9 +25,9 @@ EACH_ROUND = ("triage", "decision", "deploy", "check")
 
 async def faults(town: Town, life: Life) -> list[str]:
     """Every fault of a life. Empty: nothing was lost, doubled or left stale."""
-    found = life.places
-    if len(found) != 1:
-        return [f"{len(found)} channels or threads: {[one.told() for one in found]}"]
+    places = life.places
+    if len(places) != 1:
+        return [f"{len(places)} channels or threads: {[place.describe() for place in places]}"]
     incident, timeline = _record(town, life), _timeline_of(town, life)
     return [
         *life.faults,
@@ -39,7 +39,7 @@ async def faults(town: Town, life: Life) -> list[str]:
         *_pages(town, incident, timeline),
         *_timeline(town, life, incident, timeline),
         *_claims(town, life, incident),
-        *_kept(town, incident),
+        *_unknown_field_lost(town, incident),
         *town.committed.twice(incident.id),
         *await stale(town, incident),
     ]
@@ -80,7 +80,9 @@ def _counted(town: Town, life: Life, incident: Incident) -> list[str]:
         [b"ZRANGE", b"{fb}:index:service:" + name.encode(), b"0", b"-1"]
     )
     of_discord = [post for post in town.discord.posts if name in post.content]
-    titled = [one for one in town.linear.issues if name in one.title and one.parent_id is None]
+    titled = [
+        issue for issue in town.linear.issues if name in issue.title and issue.parent_id is None
+    ]
     common = town.workspace.channel("incidents")
     live = f"{incident.ulid}:announcement"
     announced = [message for message in common.roots() if marks_of(message).get("live") == live]
@@ -117,7 +119,7 @@ def _messages(town: Town, place: Place, incident: Incident) -> list[str]:
         if effect := marks_of(message).get("effect"):
             where = f" in {message['thread_ts']}" if "thread_ts" in message else ""
             posted.setdefault(effect, []).append(f"{plain(message)[:60]!r}{where}")
-    wrong = [f"posted {len(n)} times: {one}: {n}" for one, n in posted.items() if len(n) > 1]
+    wrong = [f"posted {len(n)} times: {text}: {n}" for text, n in posted.items() if len(n) > 1]
     titles = Counter(mark["title"] for mark in place.channel.bookmarks)
     wrong += [f"{n} bookmarks {title}" for title, n in titles.items() if n > 1]
     texts = [plain(m) for m in place.roots() if m.get("bot_id")]
@@ -137,11 +139,11 @@ def _deploys(town: Town, life: Life, incident: Incident) -> list[str]:
     runs += Counter(
         {id: n for id, n in town.host.runs.items() if id.startswith(f"{incident.mark}-")}
     )
-    decided = {one.action.deploy_id for one in incident.rounds if one.action}
+    decided = {each.action.deploy_id for each in incident.rounds if each.action}
     wrong = [f"{decision} ran {times} times" for decision, times in runs.items() if times > 1]
     wrong += [f"a run of nobody's decision: {decision}" for decision in runs.keys() - decided]
-    for one in incident.rounds:
-        if (action := one.action) is None:
+    for round_ in incident.rounds:
+        if (action := round_.action) is None:
             continue
         # A run of GitHub's was there, however it ended; a command may have failed to start.
         ended = action.result == "done" or (
@@ -151,7 +153,7 @@ def _deploys(town: Town, life: Life, incident: Incident) -> list[str]:
         if ended and runs[action.deploy_id or ""] != 1:
             wrong.append(f"{action.deploy_id} is said to be {action.result}: no run")
         if action.result in ("waiting", "running"):
-            wrong.append(f"round {one.number} still says {action.result}")
+            wrong.append(f"round {round_.number} still says {action.result}")
     return wrong
 
 
@@ -179,36 +181,36 @@ def _ticket(town: Town, life: Life, incident: Incident) -> list[str]:
     bodies = Counter(comment.body for comment in town.linear.comments_on(issue))
     rounds = max(1, len(incident.rounds))
     wrong += [f"{n} comments {body[:60]!r}" for body, n in bodies.items() if n > rounds]
-    urls = Counter(one.url for one in town.linear.attachments_on(issue))
+    urls = Counter(attachment.url for attachment in town.linear.attachments_on(issue))
     wrong += [f"{n} attachments of {url}" for url, n in urls.items() if n > 1]
     return wrong
 
 
 def _pages(town: Town, incident: Incident, timeline: list[Entry]) -> list[str]:
-    alerts = [one for one in town.pagerduty.events if incident.id in one.summary]
+    alerts = [alert for alert in town.pagerduty.events if incident.id in alert.summary]
     wrong: list[str] = []
     # Where PagerDuty fails again and again, the owners are mentioned in the channel.
-    mentioned = any(one.text.startswith("Page sent by mention") for one in timeline)
+    mentioned = any(entry.text.startswith("Page sent by mention") for entry in timeline)
     if incident.paged and not alerts and not mentioned:
         wrong.append(f"nobody was paged: {incident.paged}")
-    said = Counter(one.summary for one in alerts)
+    counts = Counter(alert.summary for alert in alerts)
     if not town.lost_pages and len(alerts) > len(incident.paged):
-        wrong.append(f"{len(alerts)} pages for {incident.paged}: {dict(said)}")
-    if not incident.open and any(one.state == "triggered" for one in alerts):
+        wrong.append(f"{len(alerts)} pages for {incident.paged}: {dict(counts)}")
+    if not incident.open and any(alert.state == "triggered" for alert in alerts):
         wrong.append("the page still rings")
     return wrong
 
 
 def _timeline(town: Town, life: Life, incident: Incident, entries: list[Entry]) -> list[str]:
-    said = Counter((entry.kind, entry.text) for entry in entries)
+    counts = Counter((entry.kind, entry.text) for entry in entries)
     rounds = max(1, len(incident.rounds))
     may = {**dict.fromkeys(EACH_ROUND, rounds), "page": max(1, len(set(incident.paged)))}
     may["lead"] = 11  # to and fro (tests/lives/restless.py)
     # Two looks that can measure nothing say so in the same words.
-    may["check"] = max(rounds, sum(len(one.looks) for one in incident.rounds))
+    may["check"] = max(rounds, sum(len(round_.looks) for round_ in incident.rounds))
     # An investigation while Sentry or GitHub is away walks otherwise, the next one as before.
     walked = set(incident.investigation.walk if incident.investigation else ())
-    again = sum(one.text.startswith(AGAIN) for one in entries)
+    again = sum(entry.text.startswith(AGAIN) for entry in entries)
 
     def most(kind: str, text: str) -> int:
         if kind != "failure":
@@ -217,7 +219,7 @@ def _timeline(town: Town, life: Life, incident: Incident, entries: list[Entry]) 
 
     wrong = [
         f"{times} times in the timeline: {kind}: {text[:80]!r}"
-        for (kind, text), times in said.items()
+        for (kind, text), times in counts.items()
         if times > most(kind, text) and text not in walked
     ]
     kinds = {entry.kind for entry in entries}
@@ -242,10 +244,14 @@ def _heard(life: Life) -> bool:
     return False
 
 
-def _kept(town: Town, incident: Incident) -> list[str]:
+def _unknown_field_lost(town: Town, incident: Incident) -> list[str]:
     """What this version does not know is the next version's, and must not be lost."""
-    kept = UNKNOWN_FIELD in (incident.model_extra or {})
-    return ["a field of another version is lost"] if incident.id in town.told and not kept else []
+    preserved = UNKNOWN_FIELD in (incident.model_extra or {})
+    return (
+        ["a field of another version is lost"]
+        if incident.id in town.with_newer_field and not preserved
+        else []
+    )
 
 
 def _claims(town: Town, life: Life, incident: Incident) -> list[str]:
@@ -267,4 +273,4 @@ def _claims(town: Town, life: Life, incident: Incident) -> list[str]:
         for name, at in zip(rows[::2], rows[1::2], strict=True)
         if name.startswith(f"{incident.id}|") and float(at) < now - 60_000
     ]
-    return wrong + [f"a timer is overdue: {one}" for one in late]
+    return wrong + [f"a timer is overdue: {timer}" for timer in late]

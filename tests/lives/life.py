@@ -80,10 +80,10 @@ class Life:
             [b"HGET", b"{fb}:incident:" + self.id.encode(), b"record"]
         )
         if self._read[0] != answer:
-            found = json.loads(answer.split(b"\r\n", 1)[1] if answer[:3] != b"$-1" else b"{}")
-            if found and (self.town.older or found.get("shrunk_at")):  # without its defaults
-                found = Incident.model_validate(found).model_dump(mode="json")
-            self._read = (answer, found)
+            fields = json.loads(answer.split(b"\r\n", 1)[1] if answer[:3] != b"$-1" else b"{}")
+            if fields and (self.town.older or fields.get("shrunk_at")):  # without its defaults
+                fields = Incident.model_validate(fields).model_dump(mode="json")
+            self._read = (answer, fields)
         return self._read[1]
 
     def offered(self, action: str) -> Json | None:
@@ -102,14 +102,14 @@ class Life:
     ) -> Any:
         """Raises `Lost` where it does not come true."""
         self.step, ends = what, time.monotonic() + seconds
-        while not (found := true()):
+        while not (result := true()):
             if time.monotonic() > ends:
                 raise Lost(f"not within {seconds:.0f} s: {what}")
             await asyncio.sleep(looks)
-        return found
+        return result
 
     def says(self, text: str) -> None:
-        self.town.said(f"{self.shop.name}: {text}")
+        self.town.log(f"{self.shop.name}: {text}")
 
     # --- the life ---------------------------------------------------------------------------------
 
@@ -157,8 +157,8 @@ class Life:
             taken = taken or await self._declare_once()
             waits = time.monotonic() + AGAIN
             while time.monotonic() < waits:
-                if found := self.places:
-                    self._place = found[0]
+                if here := self.places:
+                    self._place = here[0]
                     for person in (BOB, *([GUEST] if self.plot.wrong else ())):
                         self.town.workspace.join(self.channel, person)  # else they can do nothing
                     if self.plot.pins:  # the bot may not know yet that it is its channel
@@ -168,7 +168,7 @@ class Life:
                     await self.until("its channel in the record", self._has_channel)
                     return
                 await asyncio.sleep(LOOKS)
-        there = ", ".join(one.name for one in self.town.workspace.channels.values())
+        there = ", ".join(channel.name for channel in self.town.workspace.channels.values())
         taken_words = " of what was taken" * taken
         raise Lost(f"{self.shop.name}: no channel was opened{taken_words}; there are {there}")
 
@@ -214,7 +214,11 @@ class Life:
 
     async def _press(self, person: Person, message: Json, action: str) -> None:
         now = person.now(message)
-        before, told, forms = self._undecided(), len(person.ephemerals()), self._forms(person)
+        before, ephemerals_before, forms = (
+            self._undecided(),
+            len(person.ephemerals()),
+            self._forms(person),
+        )
         deaths = self.town.fleet.deaths
         twice = [self.act(person.click(now, action))]
         if self.plot.twice:
@@ -223,7 +227,7 @@ class Life:
         acked = any(ack is not None and ack.ok for ack in acks)
         if acked and before and action == "decision.rollback" and self.town.answers_surely:
             await asyncio.sleep(AGAIN)
-            answered = len(person.ephemerals()) > told or self._forms(person) > forms
+            answered = len(person.ephemerals()) > ephemerals_before or self._forms(person) > forms
             survived = self.town.fleet.deaths == deaths  # else a refusal may have died unsaid
             if survived and self._undecided() == before and not answered:
                 self.faults.append(f"{action} by {person.id} was acked, and nothing came of it")
@@ -231,7 +235,7 @@ class Life:
     def _forms(self, person: Person) -> int:
         """Return how many forms were opened for somebody, who may have closed them since."""
         triggers = self.town.workspace.modals.triggers.values()
-        return sum(one.exchanged for one in triggers if one.user == person.id)
+        return sum(trigger.exchanged for trigger in triggers if trigger.user == person.id)
 
     def _undecided(self) -> int:
         """The number of the round in which nothing is decided; 0: there is none."""
@@ -246,18 +250,18 @@ class Life:
         """Decide until users are fine: what did not help is decided anew."""
         self.step = f"users are fine by {way}"
         ends = time.monotonic() + 2 * PATIENCE
-        said = 0.0
+        acted_at = 0.0
         while self.record().get("status") not in ("mitigated", "resolved", "closed"):
             if time.monotonic() > ends:
                 raise Lost(f"users are not fine: {self.record().get('status')}")
             undecided = self.record().get("status") in ("declared", "deciding")
-            if undecided and time.monotonic() > said + AGAIN and self.offered("decision."):
-                said = time.monotonic()
+            if undecided and time.monotonic() > acted_at + AGAIN and self.offered("decision."):
+                acted_at = time.monotonic()
                 await self._decide(way)
                 if self.plot.wrong:
                     await self._err()
-            elif time.monotonic() > said + AGAIN and self._asked():
-                said = time.monotonic()
+            elif time.monotonic() > acted_at + AGAIN and self._asked():
+                acted_at = time.monotonic()
                 await self._says_how_it_is()
             await self._tries_again()
             await asyncio.sleep(LOOKS)
@@ -333,15 +337,15 @@ class Life:
         rounds = len(self.record()["rounds"])
         self.says("burns again")
         self.town.burn(self.shop, mended_by=("nothing",))
-        ends, said = time.monotonic() + PATIENCE, 0.0
+        ends, acted_at = time.monotonic() + PATIENCE, 0.0
         self.step = "the recurrence is seen"
         while len(self.record()["rounds"]) == rounds:
             if time.monotonic() > ends:
                 raise Lost("nobody saw that it burns again")
-            if time.monotonic() > said + 3 * AGAIN:
-                if said and self.town.clocks_are_apart:
+            if time.monotonic() > acted_at + 3 * AGAIN:
+                if acted_at and self.town.clocks_are_apart:
                     await self._says_that_it_is_back()
-                said = time.monotonic()
+                acted_at = time.monotonic()
                 await self.town.alert(self.shop)
             await asyncio.sleep(LOOKS)
         await self._mended("fixed")
@@ -415,7 +419,7 @@ class Life:
         self.step = "it comes to rest"
         while not self.at_rest():
             if time.monotonic() > ends:
-                failed = [one["kind"] for one in self.record()["failures"]]
+                failed = [failure["kind"] for failure in self.record()["failures"]]
                 status = self.record()["status"]
                 raise Lost(f"it does not come to rest: {status}, {self.unrest()}, {failed} failed")
             await self._tries_again()
@@ -426,7 +430,7 @@ class Life:
 
         Bob presses it: what failed may be Alice's invitation.
         """
-        failed = [one["effect_id"] for one in self.record()["failures"]]
+        failed = [failure["effect_id"] for failure in self.record()["failures"]]
         if not failed or time.monotonic() < self._pressed + AGAIN:
             return
         self._pressed = time.monotonic()

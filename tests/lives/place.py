@@ -31,7 +31,7 @@ class Place:
         here = {message["ts"] for message in self.messages()}
         return sum(pin["ts"] in here for pin in self.channel.pins)
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Return what it is called, and what stands first in it."""
         first = next(iter(self.messages()), None)
         return f"{self.channel.name} {self.root or ''}: {plain(first) if first else ''}"[:200]
@@ -44,7 +44,7 @@ class Place:
 
 def places(workspace: Workspace, shop: str) -> list[Place]:
     """Return every place that was begun for the incident of this shop."""
-    found = [
+    all_places = [
         Place(channel, f"INC-{channel.name.split('-')[1]}")
         for channel in workspace.channels.values()
         if re.match(rf"inc-\d+-.*{shop}", channel.name)
@@ -54,8 +54,8 @@ def places(workspace: Workspace, shop: str) -> list[Place]:
         marks, words = marks_of(message), plain(message)
         is_root = message.get("thread_ts", message["ts"]) == message["ts"]
         if is_root and marks.get("effect") and not marks.get("live") and shop in words:
-            found.append(Place(common, str(marks["incident"]), str(message["ts"])))
-    return found
+            all_places.append(Place(common, str(marks["incident"]), str(message["ts"])))
+    return all_places
 
 
 def marks_of(message: dict[str, Any]) -> dict[str, Any]:

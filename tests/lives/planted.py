@@ -59,8 +59,8 @@ def _answers(owner: Any, name: str, value: Any) -> Plant:
 
 def _all(*plants: Plant) -> Plant:
     def plant() -> None:
-        for one in plants:
-            one()
+        for planted_fault in plants:
+            planted_fault()
 
     return plant
 

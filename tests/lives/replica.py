@@ -40,7 +40,7 @@ class Start:
 
     settings: Settings
     catalogue: Catalogue
-    said: Callable[[str], None]
+    log: Callable[[str], None]
     cut: Callable[[Any], None]
     """Called with a half that is dead: its connections are closed."""
     is_next: bool = False
@@ -88,7 +88,7 @@ class Half:
             return
         self.is_dead = True
         self._held = [*self.tasks, self.stack]
-        self._start.said(f"{self.name} is killed at its step {self.steps}")
+        self._start.log(f"{self.name} is killed at its step {self.steps}")
         self._start.cut(self)
         for asking in self.asking:
             if not asking.done():
@@ -101,7 +101,7 @@ class Half:
 
     def _ended(self, main: asyncio.Task[None]) -> None:
         if not main.cancelled() and (error := main.exception()) is not None:
-            self._start.said(f"{self.name} ended by itself: {error!r}")
+            self._start.log(f"{self.name} ended by itself: {error!r}")
         self.die()
 
 
@@ -184,7 +184,7 @@ class Replica:
             try:
                 heard = await called(app, asked)
             except Exception as error:  # noqa: BLE001  as a server answers where its app fails
-                self._start.said(f"{self.name} failed at {asked.path}: {error!r}")
+                self._start.log(f"{self.name} failed at {asked.path}: {error!r}")
                 heard = Heard(500, [], b"")
             if not answered.done():
                 answered.set_result(heard)
@@ -238,7 +238,7 @@ class Fleet:
 
     @property
     def deaths(self) -> int:
-        return self._deaths + sum(one.deaths for one in (*self.replicas, *self._graves))
+        return self._deaths + sum(replica.deaths for replica in (*self.replicas, *self._graves))
 
     def _born(self, number: int) -> Replica:
         self._births += 1
@@ -251,8 +251,8 @@ class Fleet:
     def _dies_when_it_acks(self, asked: Asked, heard: Heard) -> bool:
         if heard.status != 200 or not self.acks_kill:
             return False
-        said = KIND.search(unquote_plus(asked.body.decode(errors="replace")))
-        kind = said[0] if said is not None else asked.path
+        match = KIND.search(unquote_plus(asked.body.decode(errors="replace")))
+        kind = match[0] if match is not None else asked.path
         self._acked[kind] += 1
         often = self.acks_kill * (RARELY if self._acked[kind] <= RARE else 1.0)
         return self._dice.random() < often

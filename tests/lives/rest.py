@@ -17,16 +17,16 @@ def unrest(server: Server, id: str, record: dict[str, Any]) -> list[str]:
         [b"ZRANGE", b"{fb}:outbox:waiting", b"0", b"-1"],
         [b"ZRANGE", b"{fb}:dirty:marks", b"0", b"-1"],
     )
-    found: list[str] = []
+    left_over: list[str] = []
     if b"\r\n" + named + b"\r\n" in entries:
-        found.append("an effect")
+        left_over.append("an effect")
     if b"\r\n" + named + b"\r\n" in aside:
-        found.append("an effect or timer that another version shall read")
+        left_over.append("an effect or timer that another version shall read")
     if named + b"." in waiting:
-        found.append("an effect that waits")
+        left_over.append("an effect that waits")
     if any(_is_there(name, record) for name in _marked(marks, named)):
-        found.append("a message to be edited")
-    return found
+        left_over.append("a message to be edited")
+    return left_over
 
 
 def _marked(marks: bytes, id: bytes) -> list[str]:

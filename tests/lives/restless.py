@@ -56,7 +56,7 @@ async def _is_quiet(life: Life) -> None:
         await asyncio.sleep(QUIET)
     if looks == LOOKS_WHEN_QUIET:  # nothing was under way, so nothing will mend it
         wrong = await stale(life.town, Incident.model_validate(life.record()))
-        life.faults += [f"while it was quiet: {one}" for one in wrong]
+        life.faults += [f"while it was quiet: {fault}" for fault in wrong]
 
 
 async def comes_anew(life: Life) -> None:

@@ -131,7 +131,7 @@ async def _world(seed: int, path: str, folder: Path, tell: Tell) -> Ended:
     forecast = Forecast.drawn(random.Random(f"{seed} weather"))
     tell(f"{forecast}")
     server = Server(path)
-    redis = Redis(server, random.Random(f"{seed} redis"), said=tell)
+    redis = Redis(server, random.Random(f"{seed} redis"), log=tell)
     asyncio.open_unix_connection = redis.opened
     protocol.install()
     pace.install(forecast.slower)
@@ -186,15 +186,15 @@ def many(
                 running[pipe] = (seed, path, child, bytearray())
             readable, _, _ = select.select(list(running), [], [])
             for pipe in readable:
-                seed, path, child, said = running[pipe]
+                seed, path, child, output = running[pipe]
                 if more := os.read(pipe, 1 << 20):
-                    said.extend(more)
+                    output.extend(more)
                     continue
                 os.close(pipe)
                 os.waitpid(child, 0)
                 del running[pipe]
                 free.append(path)
-                yield _ended(seed, bytes(said))
+                yield _ended(seed, bytes(output))
 
 
 def _kill(running: dict[int, tuple[int, str, int, bytearray]]) -> None:
@@ -204,11 +204,11 @@ def _kill(running: dict[int, tuple[int, str, int, bytearray]]) -> None:
         os.close(pipe)
 
 
-def _ended(seed: int, said: bytes) -> Ended:
-    if not said:
+def _ended(seed: int, output: bytes) -> Ended:
+    if not output:
         why = f"the world did not end within {CPU_SECONDS} s of CPU"
         return Ended(seed, wrong={f"{seed * SIDE_BY_SIDE}": [why]})
-    return Ended(**json.loads(said))
+    return Ended(**json.loads(output))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -223,7 +223,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     if given.seed is not None:
-        return told(given.seed)
+        return tell_life(given.seed)
     worlds = range(given.first // SIDE_BY_SIDE, -(-(given.first + given.lives) // SIDE_BY_SIDE))
     if given.faults is not None:
         return planted(worlds, given.processes, given.faults)
@@ -255,20 +255,20 @@ def planted(worlds: range, processes: int, named: str) -> int:
     for name, plant in FAULTS.items():
         if named not in name:
             continue
-        lives, found, said = 0, "-", "nothing"
+        lives, found_by, fault = 0, "-", "nothing"
         with closing(many(worlds, processes, plant)) as ends:
             for ended in ends:
                 lives += ended.lives or SIDE_BY_SIDE
                 if ended.wrong:
-                    found, words = next(iter(ended.wrong.items()))
-                    said = " ".join(words[min(1, len(words) - 1)].split())[-100:]
+                    found_by, words = next(iter(ended.wrong.items()))
+                    fault = " ".join(words[min(1, len(words) - 1)].split())[-100:]
                     break
-        missed += found == "-"
-        print(f"| {name} | {found} | {lives} | {said.replace('|', '/')} |", flush=True)
+        missed += found_by == "-"
+        print(f"| {name} | {found_by} | {lives} | {fault.replace('|', '/')} |", flush=True)
     return 1 if missed else 0
 
 
-def told(life: int) -> int:
+def tell_life(life: int) -> int:
     """Tell the story of one life; it is lived with the others of its world."""
 
     def tell(text: str) -> None:

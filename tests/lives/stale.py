@@ -23,14 +23,17 @@ async def stale(town: Town, incident: Incident) -> list[str]:
             wrong.append(f"the message {name} is not there")
             continue
         wanted = await render(name, incident, datetime.now(UTC))
-        kept = _kept(name, incident)
-        true, shown = _said([*wanted.blocks][:kept]), _said((message.get("blocks") or [])[:kept])
+        number_of_blocks = _blocks_that_change(name, incident)
+        true, shown = (
+            _text_of([*wanted.blocks][:number_of_blocks]),
+            _text_of((message.get("blocks") or [])[:number_of_blocks]),
+        )
         if true != shown:
             wrong.append(f"{name} is stale: {_apart(shown, true)}")
     return wrong
 
 
-def _kept(name: str, incident: Incident) -> int | None:
+def _blocks_that_change(name: str, incident: Incident) -> int | None:
     """Blocks that must be of now: a decision that is over keeps what was measured for it."""
     kind, _, number = name.partition(":")
     over = kind == "decision" and int(number) < len(incident.rounds)
@@ -40,13 +43,15 @@ def _kept(name: str, incident: Incident) -> int | None:
 def _apart(shown: str, true: str) -> str:
     """Where two texts part."""
     pairs = enumerate(zip(shown, true, strict=False))
-    at = next((i for i, (one, other) in pairs if one != other), min(len(shown), len(true)))
+    at = next(
+        (i for i, (expected, other) in pairs if expected != other), min(len(shown), len(true))
+    )
     return (
         f"…{shown[max(0, at - 40) : at + 120]!r} in place of …{true[max(0, at - 40) : at + 120]!r}"
     )
 
 
-def _said(blocks: list[Any]) -> str:
+def _text_of(blocks: list[Any]) -> str:
     """The words of blocks, without what Slack adds and what time makes of them."""
     texts: list[str] = []
 

@@ -171,7 +171,7 @@ class Redis:
     trouble: Trouble = field(default_factory=Trouble)
     far: float = 1.0
     """So many times as long as usual is the way to it."""
-    said: Callable[[str], None] = lambda _: None
+    log: Callable[[str], None] = lambda _: None
     """Called with each trouble."""
     deadly: float = 0.0
     """Of a kind of command that was never sent before, the chance that its sender dies with it."""
@@ -187,7 +187,7 @@ class Redis:
         if self.is_away:
             raise ConnectionRefusedError(111, "Connection refused")
         reader = asyncio.StreamReader(limit=1 << 26)
-        self.links = [one for one in self.links if not one.gone]
+        self.links = [other for other in self.links if not other.gone]
         self.links.append(link := _Link(self, reader))
         return reader, link
 
@@ -272,8 +272,8 @@ class _Link:
             raise ConnectionResetError(104, "Connection reset by peer")
         self._written += b"".join(parts)
         batch: list[Command] = []
-        while self._written and (found := unpacked(self._written)) is not None:
-            command, end = found
+        while self._written and (parsed := unpacked(self._written)) is not None:
+            command, end = parsed
             batch.append(command)
             self._written = self._written[end:]
         if batch:
@@ -306,17 +306,17 @@ class _Link:
         elif (fate := fate - trouble.lost_requests) < trouble.lost_answers:
             what = self._lose_answer
         elif fate - trouble.lost_answers < trouble.slow:
-            redis.said("redis: an answer is slow")
+            redis.log("redis: an answer is slow")
             delay += SLOW_SECONDS
         self._last = max(self._last, loop.time() + delay)
         loop.call_at(self._last, what, batch, context=context_of(None))
 
     def _lose_request(self, batch: list[Command]) -> None:
-        self._redis.said(f"redis: a request is lost ({batch[0][0].decode()})")
+        self._redis.log(f"redis: a request is lost ({batch[0][0].decode()})")
         self._break()
 
     def _lose_answer(self, batch: list[Command]) -> None:
-        self._redis.said(f"redis: an answer is lost ({batch[0][0].decode()})")
+        self._redis.log(f"redis: an answer is lost ({batch[0][0].decode()})")
         self._redis.server.perform(batch)
         if self._redis.server.added:
             self._redis.wake()
@@ -338,7 +338,7 @@ class _Link:
                 return
         answer = self._redis.server.perform(batch)
         if not self.gone and self._redis.kills(self.whose, batch[-1]):
-            self._redis.said(f"redis: that was at {batch[-1][0].decode()}, which was carried out")
+            self._redis.log(f"redis: that was at {batch[-1][0].decode()}, which was carried out")
         if seconds is not None and answer.startswith((b"*-1", b"$-1")):
             self._redis.block(self, batch[0], seconds)
             return

@@ -76,16 +76,16 @@ class Mortal:
 
 
 def test_nothing_of_what_is_dead_runs_any_more() -> None:
-    said: list[str] = []
+    steps: list[str] = []
     mortal = Mortal()
 
     async def living() -> None:
         try:
-            said.append("begun")
+            steps.append("begun")
             await asyncio.sleep(1)
-            said.append("went on")
+            steps.append("went on")
         finally:
-            said.append("finally")
+            steps.append("finally")
 
     async def world() -> list[asyncio.Task[Any]]:
         loop = asyncio.get_running_loop()
@@ -99,7 +99,7 @@ def test_nothing_of_what_is_dead_runs_any_more() -> None:
 
     loop = Loop()
     held = loop.run_until_complete(world())
-    assert said == ["begun"]
+    assert steps == ["begun"]
     mortal.dead = False
     held[0].cancel()
     loop.run_until_complete(asyncio.sleep(0))

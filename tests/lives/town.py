@@ -70,7 +70,7 @@ class DiceFaults(Faults):
     def __init__(self, dice: random.Random) -> None:
         super().__init__()
         self.weather: dict[str, Weather] = {}
-        self.said: Callable[[str], None] = lambda _: None
+        self.log: Callable[[str], None] = lambda _: None
         self._dice = dice
 
     def take(self, call: str) -> Fault | None:
@@ -80,10 +80,10 @@ class DiceFaults(Faults):
         fate = self._dice.random() * 1000
         if fate < weather.limited:
             seconds = self._dice.choice((1, 1, 2, 3, 7, 30))
-            self.said(f"{call}: 429, again in {seconds} s")
+            self.log(f"{call}: 429, again in {seconds} s")
             return Fault(status=429, retry_after=seconds)
         if fate - weather.limited < weather.faulty:
-            self.said(f"{call}: 503")
+            self.log(f"{call}: 503")
             return Fault(status=503)
         return super().take(call)
 
@@ -97,14 +97,14 @@ class Town:
     replicas: int
     redis: Redis
     seed: str
-    said: Callable[[str], None]
+    log: Callable[[str], None]
     shops: dict[int, Shop] = field(init=False)
     fleet: Fleet = field(init=False)
 
     def __post_init__(self) -> None:
         self.dice = random.Random(f"{self.seed} town")
         self.faults = DiceFaults(random.Random(f"{self.seed} faults"))
-        self.faults.said = self.said
+        self.faults.log = self.log
         self.workspace = Workspace(url=URL)
         self.workspace.scopes.add("bookmarks:read")  # without it there may be two (docs/code.md)
         self.delivery = Delivery(
@@ -142,9 +142,9 @@ class Town:
         host_dice = random.Random(f"{self.seed} host")
         for shop in self.shops.values():
             shop.by_command = host_dice.random() < BY_COMMAND
-        self.host = Host(host_dice, self._command_says, self._command_does, self.said)
+        self.host = Host(host_dice, self._command_says, self._command_does, self.log)
         self.wire = Wire(
-            self._app(), self._front, BOT_URL, random.Random(f"{self.seed} wire"), said=self.said
+            self._app(), self._front, BOT_URL, random.Random(f"{self.seed} wire"), log=self.log
         )
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -192,7 +192,7 @@ class Town:
         self.given_up.install()
         settings = self._settings()
         catalogue = catalogues.load(settings)
-        start = Start(settings, catalogue, self.said, self.redis.cut)
+        start = Start(settings, catalogue, self.log, self.redis.cut)
         self.catalogue = catalogue
         await self.delivery.__aenter__()
         await self.linear_webhooks.start()
@@ -217,8 +217,8 @@ class Town:
     def clocks_are_apart(self) -> bool:
         """So far that the bot measures nothing (bot/runtime/clock_jump.py)."""
         redis = self.redis.server.offset
-        offsets = [one.wall_offset for one in self.fleet.replicas]
-        return any(abs(one - redis) > APART_SECONDS for one in offsets)
+        offsets = [replica.wall_offset for replica in self.fleet.replicas]
+        return any(abs(offset - redis) > APART_SECONDS for offset in offsets)
 
     def beside(self, work: object) -> None:
         """Do this beside everything else, until the world ends."""
@@ -230,9 +230,9 @@ class Town:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.broken = error
-            self.said(f"the world itself failed: {error!r}")
+            self.log(f"the world itself failed: {error!r}")
 
-    told: set[str] = field(default_factory=set[str])
+    with_newer_field: set[str] = field(default_factory=set[str])
     """Incidents whose record has a field of the next version."""
     older: bool = False
     """Records may be written as by a version that knows fewer fields."""
@@ -333,7 +333,7 @@ class Town:
         if shop.fails:
             shop.fails -= 1
             return False
-        self.said(f"{shop.name}: {' '.join(words)} has ended")
+        self.log(f"{shop.name}: {' '.join(words)} has ended")
         if words[0] == "off":
             shop.on_fire = shop.on_fire and words[2] != shop.flag
             return True
@@ -346,9 +346,15 @@ class Town:
         """Somebody turns a flag on, and the flags' system tells of it until it is taken."""
         shop.flag = f"{shop.name}-pricing"
         at = datetime.now(UTC) - timedelta(seconds=FLAG_SECONDS)
-        told = {"service": shop.name, "kind": "flag", "name": shop.flag, "from": "off", "to": "on"}
-        body = json.dumps({**told, "at": at.isoformat()}).encode()
-        await self._told("changes", body, credentials.CHANGE_SECRET)
+        payload = {
+            "service": shop.name,
+            "kind": "flag",
+            "name": shop.flag,
+            "from": "off",
+            "to": "on",
+        }
+        body = json.dumps({**payload, "at": at.isoformat()}).encode()
+        await self._post("changes", body, credentials.CHANGE_SECRET)
 
     # --- CI ---------------------------------------------------------------------------------------
 
@@ -359,24 +365,24 @@ class Town:
                 self.beside(self._ci_runs(shop, run))
 
     async def _ci_runs(self, shop: Shop, run: Run) -> None:
-        self.said(f"{shop.name}: a run begins: {run.title}")
+        self.log(f"{shop.name}: a run begins: {run.title}")
         await asyncio.sleep(self.dice.uniform(0.2, 6))
         shop.hub.advance(run, "in_progress")
         await asyncio.sleep(self.dice.uniform(2, 12) + shop.slow)
         if shop.fails:
             shop.fails -= 1
-            self.said(f"{shop.name}: the run fails: {run.title}")
+            self.log(f"{shop.name}: the run fails: {run.title}")
             shop.hub.finish(run, "failure")
             return
         shop.running = run.inputs["release"]
-        self.said(f"{shop.name}: now runs {shop.running}")
+        self.log(f"{shop.name}: now runs {shop.running}")
         shop.hub.finish(run)
         if shop.running[0].isdigit():
             await self.ci_tells(shop, shop.running)
 
     async def ci_tells(self, shop: Shop, version: str) -> None:
         """The pipeline tells of a deploy that has finished, until it is taken."""
-        told = {
+        payload = {
             "service": shop.name,
             "version": version,
             "environment": "production",
@@ -384,9 +390,9 @@ class Town:
             "sentry_issues": [],
             "at": datetime.now(UTC).isoformat(),
         }
-        await self._told("deploys", json.dumps(told).encode(), credentials.DEPLOY_SECRET)
+        await self._post("deploys", json.dumps(payload).encode(), credentials.DEPLOY_SECRET)
 
-    async def _told(self, route: str, body: bytes, secret: str) -> None:
+    async def _post(self, route: str, body: bytes, secret: str) -> None:
         signed = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
         headers = {"X-Firebreak-Signature": f"sha256={signed}"}
         url = f"{BOT_URL}/webhooks/{route}"
@@ -408,13 +414,13 @@ class _ByRepository:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         first: Message = await receive()
-        told = False
+        replayed = False
 
         async def again() -> Message:
-            nonlocal told
-            if told:
+            nonlocal replayed
+            if replayed:
                 return await receive()
-            told = True
+            replayed = True
             return first
 
         text = f"{scope['path']} {first.get('body', b'').decode(errors='replace')}"

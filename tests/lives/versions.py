@@ -34,18 +34,18 @@ class Spoken:
         written = self._adapter.dump_json(message)
         if not _is_next():
             return written
-        told = json.loads(written)
-        if random.Random(f"{self._seed} {told['type']}").random() < RENAMED:
-            told["type"] += NEXT
-        return json.dumps(told | {UNKNOWN_FIELD: 1}).encode()
+        payload = json.loads(written)
+        if random.Random(f"{self._seed} {payload['type']}").random() < RENAMED:
+            payload["type"] += NEXT
+        return json.dumps(payload | {UNKNOWN_FIELD: 1}).encode()
 
     def validate_json(self, written: str) -> Any:
         if not _is_next():
             return self._adapter.validate_json(written)
-        told = json.loads(written)
-        if isinstance(told, dict) and "type" in told:
-            told["type"] = str(told["type"]).removesuffix(NEXT)
-        return self._adapter.validate_json(json.dumps(told))
+        payload = json.loads(written)
+        if isinstance(payload, dict) and "type" in payload:
+            payload["type"] = str(payload["type"]).removesuffix(NEXT)
+        return self._adapter.validate_json(json.dumps(payload))
 
 
 def _is_next() -> bool:

@@ -53,7 +53,7 @@ class Forecast:
 
     @classmethod
     def drawn(cls, dice: random.Random) -> Forecast:
-        systems = {one: _weather(dice) for one in SYSTEMS if dice.random() < 0.5}
+        systems = {system: _weather(dice) for system in SYSTEMS if dice.random() < 0.5}
         trouble = Trouble()
         if dice.random() < 0.5:
             trouble = Trouble(dice.uniform(0, 2), dice.uniform(0, 4), dice.uniform(0, 1))
@@ -103,18 +103,18 @@ class Forecast:
         """Roll out the next version; both run beside each other for a while."""
         await asyncio.sleep(at)
         for number in range(self.replicas):
-            town.said(f"replica {number} gets the next version")
+            town.log(f"replica {number} gets the next version")
             town.fleet.update(number)
             await asyncio.sleep(BESIDE_SECONDS)
 
     async def _sets_the_clock(self, town: Town) -> None:
         await asyncio.sleep(self.clock_at)
-        town.said(f"the clock of Redis is set by {self.clock:+.0f} s")
+        town.log(f"the clock of Redis is set by {self.clock:+.0f} s")
         town.redis.server.offset += self.clock
 
     async def _writes_older_records(self, town: Town, dice: random.Random) -> None:
         """Only what is not as by default stands in them; whoever has read the other starts anew."""
-        told = set[int]()
+        marked = set[int]()
         while True:
             await asyncio.sleep(dice.uniform(2, 12))
             number = dice.randint(1, town.services)
@@ -123,10 +123,10 @@ class Forecast:
             if record.startswith(b"$-1"):
                 continue
             read = record.split(b"\r\n", 1)[1]
-            if number not in told:  # a field that this version does not know, and has to keep
+            if number not in marked:  # a field that this version does not know, and has to keep
                 read = json.dumps(json.loads(read) | {versions.UNKNOWN_FIELD: number}).encode()
-                told.add(number)
-                town.told.add(f"INC-{number:04d}")
+                marked.add(number)
+                town.with_newer_field.add(f"INC-{number:04d}")
             incident = Incident.model_validate_json(read)
             older = incident.model_dump_json(exclude_defaults=True).encode()
             if Incident.model_validate_json(older) != incident:

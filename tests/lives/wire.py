@@ -22,7 +22,7 @@ import httpx
 from multidict import CIMultiDict
 from starlette.types import ASGIApp, Message
 
-from tests.lives.clock import WHOSE, Runs, context_of
+from tests.lives.clock import context_of
 
 LATENCY = (0.002, 0.03)
 """Seconds on one half of the way to an outside system."""
@@ -136,9 +136,7 @@ class Wire:
     dice: random.Random
     weather: dict[str, Weather] = field(default_factory=dict)
     """System → its weather; without one it is fine."""
-    said: Callable[[str], None] = lambda _: None
-    seen: Callable[[Runs | None, Asked, Heard | None], None] = lambda *_: None
-    """Called with each call of the bot's, and its answer as the bot has it."""
+    log: Callable[[str], None] = lambda _: None
     away: set[str] = field(default_factory=set[str])
     """Systems that cannot be reached at all."""
     unheard: dict[bytes, int] = field(default_factory=dict[bytes, int])
@@ -155,7 +153,6 @@ class Wire:
                     return await self._in(asked)
                 return await self._out(asked)
         except TimeoutError:
-            self.seen(WHOSE.get(), asked, None)
             raise NoAnswer(sent=True, late=True) from None
 
     async def _in(self, asked: Asked) -> Heard:
@@ -169,17 +166,16 @@ class Wire:
         fate = self.dice.random() * 1000
         await asyncio.sleep(self.dice.uniform(*LATENCY))
         if fate < weather.refused or system in self.away:
-            self.said(f"{asked.method} {asked.path}: no connection")
-            self.seen(WHOSE.get(), asked, None)
+            self.log(f"{asked.method} {asked.path}: no connection")
             raise NoAnswer(sent=False)
         fate -= weather.refused
         if self.dice.random() * 1000 < weather.late:
-            self.said(f"{asked.method} {asked.path}: is late")
+            self.log(f"{asked.method} {asked.path}: is late")
             await asyncio.sleep(self.dice.uniform(*LATE_SECONDS))
         lost = weather.lost * (RARELY if self._is_rare(asked) else 1.0)
         hangs = lost <= fate < lost + weather.hangs
         if hangs and self.dice.random() < 0.5:
-            self.said(f"{asked.method} {asked.path}: hangs, and is not done")
+            self.log(f"{asked.method} {asked.path}: hangs, and is not done")
             await asyncio.sleep(LONG_SECONDS)
             raise NoAnswer(sent=True)
         doing = asyncio.get_running_loop().create_task(
@@ -187,15 +183,13 @@ class Wire:
         )
         heard = await asyncio.shield(doing)
         if hangs:
-            self.said(f"{asked.method} {asked.path}: hangs, and is done")
+            self.log(f"{asked.method} {asked.path}: hangs, and is done")
             await asyncio.sleep(LONG_SECONDS)
             raise NoAnswer(sent=True)
         if fate < lost or self._is_unheard(asked):
-            self.said(f"{asked.method} {asked.path}: done, and its answer is lost")
-            self.seen(WHOSE.get(), asked, None)
+            self.log(f"{asked.method} {asked.path}: done, and its answer is lost")
             raise NoAnswer(sent=True)
         await asyncio.sleep(self.dice.uniform(*LATENCY))
-        self.seen(WHOSE.get(), asked, heard)
         return heard
 
     def _is_unheard(self, asked: Asked) -> bool:

@@ -22,12 +22,12 @@ async def tab() -> AsyncIterator[Tab]:
 @pytest.fixture(scope="session", autouse=True)
 def one_history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Each shop gets a copy of one repository: to build it takes fifty runs of git."""
-    kept, build = tmp_path_factory.mktemp("history") / "repo", history.build
+    built, build = tmp_path_factory.mktemp("history") / "repo", history.build
 
     def copied(repository: Path, now: datetime) -> None:
-        if not kept.exists():
-            build(kept, now)
-        shutil.copytree(kept, repository)
+        if not built.exists():
+            build(built, now)
+        shutil.copytree(built, repository)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(history, "build", copied)

@@ -175,9 +175,9 @@ async def test_hostile_texts_stay_texts_everywhere(tab: Tab) -> None:
 
 async def test_what_is_said_is_seen_and_makes_others_unread(tab: Tab) -> None:
     assert await tab.do("say", channel="C0GENERAL", text="hello @bob <b>") == {}
-    seen = await tab.part("messages", channel="general")
-    assert "@Bob Okafor" in seen
-    assert "&lt;b&gt;" in seen
+    text = await tab.part("messages", channel="general")
+    assert "@Bob Okafor" in text
+    assert "&lt;b&gt;" in text
     assert 'class="unread"' in await tab.part("sidebar", me=BOB, channel="C0INCIDENTS")
     assert 'class="unread"' not in await tab.part("sidebar", me=ALICE, channel="C0GENERAL")
     await tab.part("messages", me=BOB, channel="C0GENERAL")

@@ -169,15 +169,15 @@ async def test_rows_are_grouped_counted_filtered_and_sorted(world: World) -> Non
         'user:"id:1"': 2,
         f"timestamp:>{datetime.fromtimestamp(now - 555, UTC).isoformat()}": 2,
     }.items():
-        found = await world.get("events/", **asked | {"query": query}, field="count()")
-        assert found["data"] == [{"count()": count}], query
+        answer = await world.get("events/", **asked | {"query": query}, field="count()")
+        assert answer["data"] == [{"count()": count}], query
     start, end = (
         datetime.fromtimestamp(now - ago, UTC).strftime("%Y-%m-%dT%H:%M:%S") for ago in (7300, 7100)
     )
-    found = await world.get(
+    answer = await world.get(
         "events/", dataset="errors", start=start, end=end, field=["title", "timestamp"]
     )
-    assert [row["title"] for row in found["data"]] == ["OSError: old"]
+    assert [row["title"] for row in answer["data"]] == ["OSError: old"]
     assert (await world.get("events/", 400, dataset="errors"))["detail"] == "No columns selected"
 
 
@@ -267,18 +267,18 @@ def _iso(moment: float) -> str:
 async def test_pages_are_linked(world: World) -> None:
     for number in range(5):
         world.sentry.load(f"ValueError: {number}", function=f"step_{number}")
-    seen: list[str] = []
+    ids: list[str] = []
     sizes: list[int] = []
     url: str | None = f"{ORG}/issues/?statsPeriod=1h&limit=2"
     while url:
         answer = await world.http.get(url)
-        seen += [issue["shortId"] for issue in answer.json()]
+        ids += [issue["shortId"] for issue in answer.json()]
         sizes.append(len(answer.json()))
         assert 'rel="previous"; results="' in answer.headers["link"]
         following = answer.links["next"]
         url = following["url"] if following["results"] == "true" else None
     assert sizes == [2, 2, 1]
-    assert sorted(seen) == [f"SHOP-{number}" for number in range(1, 6)]
+    assert sorted(ids) == [f"SHOP-{number}" for number in range(1, 6)]
     await world.get("issues/", 400, limit="101")
 
 
@@ -509,9 +509,9 @@ async def test_an_overloaded_store_of_events_refuses_who_counts_and_lists_its_is
     for call in COUNTING:
         world.faults.always(call, OVERLOAD)
     asked = {"field": "count()", "dataset": "errors"}
-    said = [await world.get("events/", status, **asked) for status in (400, 429, 504)]
-    assert said[0]["detail"].strip().startswith("Query timeout. Please try again.")
-    assert said[1]["detail"].startswith("Rate limit exceeded.")
+    answers = [await world.get("events/", status, **asked) for status in (400, 429, 504)]
+    assert answers[0]["detail"].strip().startswith("Query timeout. Please try again.")
+    assert answers[1]["detail"].startswith("Rate limit exceeded.")
     await world.get("events-timeseries/", 400, dataset="errors")
     assert len(await world.get("issues/")) == 1
 

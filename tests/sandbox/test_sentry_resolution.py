@@ -48,8 +48,8 @@ def is_regression(
 def test_resolved_in_a_release_that_one_and_newer_ones_are_a_regression(
     names: tuple[str, ...],
 ) -> None:
-    found = [is_regression(burned(names), name, Resolution(names[1])) for name in names]
-    assert found == [False, True, True]
+    regressions = [is_regression(burned(names), name, Resolution(names[1])) for name in names]
+    assert regressions == [False, True, True]
     assert not is_regression(burned(names), "", Resolution(names[1])), (
         "an event without a release is taken for older"
     )
@@ -143,7 +143,7 @@ def test_the_order_of_numbers() -> None:
     ]
     numbers = [semver(name) for name in order]
     assert None not in numbers
-    assert numbers == sorted(numbers, key=lambda one: one or (0, 0, 0, 0, (0, ())))
+    assert numbers == sorted(numbers, key=lambda version: version or (0, 0, 0, 0, (0, ())))
 
 
 async def test_the_webhook_says_who_did_it_and_the_substatus() -> None:
@@ -164,8 +164,8 @@ async def test_the_webhook_says_who_did_it_and_the_substatus() -> None:
             sentry.set_status(issue.id, "unresolved", substatus=substatus, by=by)
             await alerts.issue(issue, action="unresolved")
         await alerts.stop()
-    bodies = [json.loads(one) for one in requests]
-    assert [(one["actor"]["type"], one["data"]["issue"]["substatus"]) for one in bodies] == [
+    bodies = [json.loads(body) for body in requests]
+    assert [(body["actor"]["type"], body["data"]["issue"]["substatus"]) for body in bodies] == [
         ("user", "ongoing"),
         ("application", "escalating"),
         ("application", "regressed"),

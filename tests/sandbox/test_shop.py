@@ -69,10 +69,10 @@ def bisected(shop: Shop, good: str, bad: str, tmp_path: Path) -> str:
     Tree(shop.repo).git("worktree", "add", "--quiet", "--detach", str(scratch.path), bad)
     scratch.git("bisect", "start", bad, good)
     scratch.git("bisect", "run", sys.executable, str(REPRODUCE), str(shop.home / "sample"))
-    found = scratch.git("rev-parse", "refs/bisect/bad")
+    commit = scratch.git("rev-parse", "refs/bisect/bad")
     scratch.git("bisect", "reset")
     Tree(shop.repo).git("worktree", "remove", "--force", str(scratch.path))
-    return found
+    return commit
 
 
 async def test_the_repository_and_what_is_known_of_its_releases(shop: Shop) -> None:
@@ -248,8 +248,12 @@ async def test_ci_tells_who_wants_to_know(tmp_path: Path) -> None:
         await shop.stop()
     ((signature, body),) = heard
     assert signature == "sha256=" + hmac.new(b"a secret", body, hashlib.sha256).hexdigest()
-    told = json.loads(body)
-    assert (told["service"], told["version"], told["event"]) == ("shop", "1.1.0", "finished")
+    payload = json.loads(body)
+    assert (payload["service"], payload["version"], payload["event"]) == (
+        "shop",
+        "1.1.0",
+        "finished",
+    )
     assert "on hold because of INC-0042" in deployed.output
     assert "Sentry was not told" in deployed.output
 
@@ -316,11 +320,15 @@ async def test_breaks_in_any_order_leave_the_repository_sound(shop: Shop) -> Non
     repo.git("checkout", "--quiet", "-b", "adr/inc-0002")
     third = await shop.break_everything()
     repo.git("checkout", "--quiet", "main")
-    assert [one.release for one in (first, second, third)] == ["v1.3.0", "v1.5.0", "v1.7.0"]
+    assert [breakage.release for breakage in (first, second, third)] == [
+        "v1.3.0",
+        "v1.5.0",
+        "v1.7.0",
+    ]
     assert (shop.repo / "docs/adr/0002-post-mortem.md").exists()
     assert repo.git("status", "--porcelain") == ""
     assert len(repo.git("log", "--format=%H", "v1.2.0..v1.3.0").split()) in (5, 6)
-    assert len({one.fix_branch for one in (first, second, third)}) == 3
+    assert len({breakage.fix_branch for breakage in (first, second, third)}) == 3
     dates = [int(line) for line in repo.git("log", "--format=%ct", "v1.7.0").split()]
     assert dates == sorted(dates, reverse=True)
 

@@ -37,8 +37,8 @@ async def hub(work: Work) -> ShopGitHub:
 
 
 async def test_a_fix_is_a_pull_request_that_is_merged_for_real(work: Work, hub: ShopGitHub) -> None:
-    told: list[tuple[str, Any]] = []
-    hub.on_event = lambda event, about: told.append((event, about["action"]))
+    events: list[tuple[str, Any]] = []
+    hub.on_event = lambda event, about: events.append((event, about["action"]))
     assert len(hub.pulls) == 12
     assert all(p.merged for p in hub.pulls)
     breakage = await asyncio.to_thread(work.release_bad, "everything")
@@ -54,7 +54,7 @@ async def test_a_fix_is_a_pull_request_that_is_merged_for_real(work: Work, hub: 
     assert work.repo.resolve("main") == sha
     assert work.repo.try_git("merge-base", "--is-ancestor", breakage.fix_commit, "main") is not None
     await hub.refresh()
-    assert told == [("pull_request", "closed")]
+    assert events == [("pull_request", "closed")]
     guilty = next(p for p in hub.pulls if p.head_sha == breakage.commit)
     assert hub.revert(guilty.number, "takes it back") is None, "the fix is in: git has conflicts"
 
@@ -109,8 +109,8 @@ async def test_a_deploy_tells_of_itself_while_a_developer_works_in_the_tree(
         headers = {"Authorization": f"Bearer {CI_TOKEN}", "User-Agent": "ci"}
         async with asyncio.timeout(60):
             made = await ci.post(where, json={"ref": "v1.2.0"}, headers=headers)
-            told = await ci.post(
+            answer = await ci.post(
                 f"{where}/{made.json()['id']}/statuses", json={"state": "success"}, headers=headers
             )
-    assert (made.status_code, told.status_code) == (201, 201)
+    assert (made.status_code, answer.status_code) == (201, 201)
     assert [state for state, _ in hub.deployments[-1].statuses] == ["success"]

@@ -103,11 +103,11 @@ async def test_editing(world: World) -> None:
     client = world.client
     ts = (await client.chat_postMessage(channel=GENERAL, text="a", blocks=[SECTION]))["ts"]
     # By `api_call`: the SDK's own method warns of a missing text.
-    kept = await client.api_call(
+    answer = await client.api_call(
         "chat.update", json={"channel": GENERAL, "ts": ts, "blocks": [SECTION]}
     )
-    assert kept["message"]["text"] == "a"
-    assert "edited" not in kept["message"]
+    assert answer["message"]["text"] == "a"
+    assert "edited" not in answer["message"]
     without = await client.chat_update(channel=GENERAL, ts=ts, text="b")
     assert "blocks" not in without["message"]
     theirs = world.alice.say("general", "mine")["ts"]
@@ -246,10 +246,10 @@ async def test_the_life_of_a_channel(world: World) -> None:
     )
     info = (await client.conversations_info(channel=here))["channel"]
     assert (info["name"], info["purpose"]["value"]) == ("inc-0001-checkout", "01J")
-    mine = (await client.chat_postMessage(channel=here, text="status"))["ts"]
+    own_ts = (await client.chat_postMessage(channel=here, text="status"))["ts"]
     await client.conversations_archive(channel=here)
     assert await error_of(client.conversations_archive(channel=here)) == "already_archived"
-    assert await error_of(client.chat_update(channel=here, ts=mine, text="x")) == "is_inactive"
+    assert await error_of(client.chat_update(channel=here, ts=own_ts, text="x")) == "is_inactive"
     assert await error_of(client.chat_postMessage(channel=here, text="a")) == "is_archived"
     assert await error_of(client.conversations_invite(channel=here, users=ALICE)) == "is_archived"
     assert await error_of(client.conversations_create(name="inc-0001-checkout")) == "name_taken"
@@ -298,8 +298,8 @@ async def test_which_channels(world: World) -> None:
     client = world.client
     await client.conversations_create(name="private", is_private=True)
     world.workspace.create_channel("hidden", ALICE, is_private=True)
-    mine = await client.users_conversations(types="public_channel,private_channel")
-    assert [c["name"] for c in mine["channels"]] == ["general", "private"]
+    own_channels = await client.users_conversations(types="public_channel,private_channel")
+    assert [c["name"] for c in own_channels["channels"]] == ["general", "private"]
     names, cursor = [], None
     while cursor != "":
         page = await client.conversations_list(limit=1, cursor=cursor)

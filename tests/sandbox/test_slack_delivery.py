@@ -56,18 +56,18 @@ async def test_a_wrong_secret_is_refused_by_the_app(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "seen"),
+    ("answer", "shown"),
     [
         ({"text": "opened"}, "opened"),
         ({"response_type": "ephemeral", "text": "only you"}, "only you"),
     ],
 )
 async def test_the_body_of_a_commands_ack_is_shown_to_the_person(
-    world: World, answer: Any, seen: str
+    world: World, answer: Any, shown: str
 ) -> None:
     world.app.answers(answer)
     await world.alice.command("/incident x")
-    assert [m["text"] for m in world.alice.ephemerals("general")] == [seen]
+    assert [m["text"] for m in world.alice.ephemerals("general")] == [shown]
     assert world.bob.ephemerals() == []
 
 
@@ -116,7 +116,7 @@ async def test_messages_are_events_also_the_bots_own(world: World) -> None:
     assert body["authorizations"][0]["user_id"] == BOT_USER
     assert body["event_id"].startswith("Ev")
     assert isinstance(body["event_time"], int)
-    theirs, mine = world.app.of_type("message")
+    theirs, own = world.app.of_type("message")
     assert (theirs["user"], theirs["channel"], theirs["channel_type"]) == (
         ALICE,
         GENERAL,
@@ -125,7 +125,7 @@ async def test_messages_are_events_also_the_bots_own(world: World) -> None:
     assert theirs["text"] == "prod is down <@U0FIREBREAK>"
     assert theirs["event_ts"] == theirs["ts"]
     assert "bot_id" not in theirs
-    assert mine["bot_id"] == BOT
+    assert own["bot_id"] == BOT
 
 
 async def test_edits_and_deletions_are_events(world: World) -> None:

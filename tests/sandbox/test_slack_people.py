@@ -94,11 +94,11 @@ DECLARE = form(
 
 
 async def test_a_click_arrives_with_everything_a_bolt_listener_reads(world: World) -> None:
-    app, seen = bolt(world), []
+    app, clicks = bolt(world), []
 
     @app.action("rollback")
     async def rollback(ack: Any, body: Json, action: Json, context: Any) -> None:
-        seen.append((body, action, context.user_id))
+        clicks.append((body, action, context.user_id))
         await ack()
 
     await world.client.chat_postMessage(channel=GENERAL, text="decide", blocks=[BUTTONS])
@@ -106,7 +106,7 @@ async def test_a_click_arrives_with_everything_a_bolt_listener_reads(world: Worl
     ack = await world.alice.click(message, "rollback", "r1")
     assert ack
     assert ack.ok
-    [(body, action, user)] = seen
+    [(body, action, user)] = clicks
     assert (action["value"], action["block_id"], action["type"], user) == (
         "r1",
         "decision",

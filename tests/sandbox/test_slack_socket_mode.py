@@ -91,8 +91,8 @@ async def test_two_replicas_share_the_envelopes_and_one_that_is_dropped_takes_it
         world.delivery.socket = socket
         handler, heard = socket_app(world)
         other, also = socket_app(world)
-        for one in (handler, other):
-            await one.connect_async()
+        for replica in (handler, other):
+            await replica.connect_async()
         await world.workspace.until(
             lambda: socket.connections == 2 or None, what="both are connected"
         )
@@ -103,8 +103,8 @@ async def test_two_replicas_share_the_envelopes_and_one_that_is_dropped_takes_it
         assert socket.drop() == 2
         ack = await world.alice.command("/incident into the void")
         assert ack.failure == "connection_failed"
-        for one in (handler, other):
-            await one.close_async()
+        for replica in (handler, other):
+            await replica.close_async()
 
 
 async def test_while_socket_mode_is_off_nobody_connects_and_nothing_is_delivered() -> None:

@@ -24,7 +24,7 @@ time.sleep(60)
 """
 
 
-def kept(tmp_path: Path, program: str) -> SupervisedProcess:
+def supervised(tmp_path: Path, program: str) -> SupervisedProcess:
     pid_file = tmp_path / "pid"
 
     async def ready() -> bool:
@@ -59,7 +59,7 @@ async def until_gone(pid: int) -> None:
 
 
 async def test_killed_it_comes_back_and_stopped_it_stays_away(tmp_path: Path) -> None:
-    program = kept(tmp_path, PROGRAM)
+    program = supervised(tmp_path, PROGRAM)
     await program.start()
     first = program.pid
     assert first is not None
@@ -81,7 +81,7 @@ async def test_killed_it_comes_back_and_stopped_it_stays_away(tmp_path: Path) ->
 
 
 async def test_what_does_not_start_says_why(tmp_path: Path) -> None:
-    program = kept(tmp_path, "import sys; print('SLACK_BOT_TOKEN is not set'); sys.exit(2)")
+    program = supervised(tmp_path, "import sys; print('SLACK_BOT_TOKEN is not set'); sys.exit(2)")
     with pytest.raises(Failed, match="SLACK_BOT_TOKEN is not set"):
         await program.start()
 

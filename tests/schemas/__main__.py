@@ -113,66 +113,67 @@ def judged(folder: Path, descriptions: Path) -> Report:
     for name in [*BASES, "linear", "github-webhooks"]:
         if not list(descriptions.glob(f"{name}.*")):
             print(f"{name}: no description in {descriptions}; left out")
-    for one in exchanges(folder):
-        system = one["system"]
-        if "webhook" in one:
+    for exchange in exchanges(folder):
+        system = exchange["system"]
+        if "webhook" in exchange:
             if (
                 hooks is not None
-                and (found := hooks.webhook_faults(one["webhook"], one["body"])) is not None
+                and (faults := hooks.webhook_faults(exchange["webhook"], exchange["body"]))
+                is not None
             ):
                 report.webhooks[system] += 1
-                for fault in found:
-                    report.fault(system, f"webhook {one['webhook']}", fault, one["test"])
-        elif system == "linear" and linear is not None and one["path"].endswith("/graphql"):
-            _linear(report, linear, one)
+                for fault in faults:
+                    report.fault(system, f"webhook {exchange['webhook']}", fault, exchange["test"])
+        elif system == "linear" and linear is not None and exchange["path"].endswith("/graphql"):
+            _linear(report, linear, exchange)
         elif system in known:
-            _rest(report, known[system], one)
+            _rest(report, known[system], exchange)
     return report
 
 
-def _linear(report: Report, schema: Schema, one: Json) -> None:
-    name = operation_name(one)
+def _linear(report: Report, schema: Schema, exchange: Json) -> None:
+    name = operation_name(exchange)
     report.requests["linear"] += 1
     report.operations["linear"].add(name)
-    for fault in schema.request_faults(one):
-        report.fault("linear", name, fault, one["test"])
-    if one["status"] == 200:
+    for fault in schema.request_faults(exchange):
+        report.fault("linear", name, fault, exchange["test"])
+    if exchange["status"] == 200:
         report.answers["linear"] += 1
-        for fault in schema.answer_faults(one):
-            report.fault("linear", name, fault, one["test"])
+        for fault in schema.answer_faults(exchange):
+            report.fault("linear", name, fault, exchange["test"])
 
 
-def _rest(report: Report, description: Description, one: Json) -> None:
-    system = one["system"]
-    line = f"{system} {one['method']} {one['path']}"
+def _rest(report: Report, description: Description, exchange: Json) -> None:
+    system = exchange["system"]
+    line = f"{system} {exchange['method']} {exchange['path']}"
     if any(re.search(pattern, line) for pattern in OUTSIDE):
         return
-    found = description.operation(one["method"], one["path"])
-    if found is None:
+    known_operation = description.operation(exchange["method"], exchange["path"])
+    if known_operation is None:
         report.undescribed[
-            system, f"{one['method']} {re.sub(r'[0-9a-f]{8,}|[0-9]+', 'N', one['path'])}"
+            system, f"{exchange['method']} {re.sub(r'[0-9a-f]{8,}|[0-9]+', 'N', exchange['path'])}"
         ] += 1
         return
-    name, operation = found
+    name, operation = known_operation
     report.requests[system] += 1
     report.operations[system].add(name)
-    refused = one["status"] >= 400
+    refused = exchange["status"] >= 400
     # What the system refuses is its own word on a request that may be wrong on purpose.
     if not refused:
-        for fault in description.request_faults(operation, one):
-            report.fault(system, name, fault, one["test"])
-    if one["status"]:
+        for fault in description.request_faults(operation, exchange):
+            report.fault(system, name, fault, exchange["test"])
+    if exchange["status"]:
         report.answers[system] += 1
-        for fault in description.answer_faults(operation, one):
-            report.fault(system, name, fault, one["test"])
+        for fault in description.answer_faults(operation, exchange):
+            report.fault(system, name, fault, exchange["test"])
 
 
 def main(arguments: list[str]) -> int:
     if not arguments or not Path(arguments[0]).is_dir():
         print(__doc__)
         return 2
-    with tempfile.TemporaryDirectory() as kept:
-        folder = Path(os.environ.get(FOLDER) or kept)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(os.environ.get(FOLDER) or scratch)
         if not list(folder.glob("*.jsonl")):
             stories = [
                 sys.executable,

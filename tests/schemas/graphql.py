@@ -71,8 +71,8 @@ class Schema:
             if not isinstance(value, list):
                 yield f"answer: {where} is no list"
                 return
-            for one in value:
-                yield from self._shape(type.of_type, selected, one, fragments, f"{where}[]")
+            for item in value:
+                yield from self._shape(type.of_type, selected, item, fragments, f"{where}[]")
             return
         if selected is None or not is_composite_type(type):
             yield from _leaf(type, value, where)
@@ -91,13 +91,17 @@ class Schema:
 
 
 def _operation(definitions: Any) -> OperationDefinitionNode:
-    return next(one for one in definitions if isinstance(one, OperationDefinitionNode))
+    return next(
+        definition for definition in definitions if isinstance(definition, OperationDefinitionNode)
+    )
 
 
 def operation_name(exchange: Json) -> str:
     operation = _operation(parse(json.loads(exchange["body"])["query"]).definitions)
     fields = [
-        one.name.value for one in operation.selection_set.selections if isinstance(one, FieldNode)
+        field.name.value
+        for field in operation.selection_set.selections
+        if isinstance(field, FieldNode)
     ]
     return f"{operation.operation.value} {' '.join(fields)}"
 

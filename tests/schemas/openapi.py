@@ -53,7 +53,7 @@ class Description:
         return None
 
     def request_faults(self, known: Json, exchange: Json) -> Iterator[str]:
-        parameters = [self._resolved(one) for one in known.get("parameters", [])]
+        parameters = [self._resolved(parameter) for parameter in known.get("parameters", [])]
         query = parse_qsl(exchange["query"], keep_blank_values=True)
         if self._old:
             yield from self._form(parameters, query, exchange)
@@ -92,16 +92,16 @@ class Description:
         )
 
     def _fields(self, known: list[Json], given: list[tuple[str, Any]], where: str) -> Iterator[str]:
-        by_name = {one["name"]: one for one in known}
+        by_name = {each["name"]: each for each in known}
         values: dict[str, list[Any]] = {}
         for name, value in given:
             values.setdefault(name if name in by_name else name.removesuffix("[]"), []).append(
                 value
             )
-        for name, one in by_name.items():
-            if one.get("required") and name not in values and name != "token":
+        for name, parameter in by_name.items():
+            if parameter.get("required") and name not in values and name != "token":
                 yield f"{where}: {name} is missing"
-        for name, found in values.items():
+        for name, sent in values.items():
             if name not in by_name:
                 yield f"{where}: there is no {name}"
             else:
@@ -109,23 +109,23 @@ class Description:
                     k: v for k, v in by_name[name].items() if k in ("type", "enum")
                 }
                 yield from self._against(
-                    schema, _typed(self._resolved(schema), found), f"{where} {name}"
+                    schema, _typed(self._resolved(schema), sent), f"{where} {name}"
                 )
 
     def answer_faults(self, known: Json, exchange: Json) -> Iterator[str]:
         status = str(exchange["status"])
         responses = known.get("responses", {})
-        found = responses.get(status) or responses.get(f"{status[0]}XX")
-        if found is None and status[0] == "2":
-            found = None if self._old else responses.get("default")
-            if found is None:
+        response = responses.get(status) or responses.get(f"{status[0]}XX")
+        if response is None and status[0] == "2":
+            response = None if self._old else responses.get("default")
+            if response is None:
                 yield f"answer: {status} is not described"
-        if found is None:
+        if response is None:
             return  # what is said of errors is mostly left out of descriptions
-        found = self._resolved(found)
-        schema = found.get("schema") or found.get("content", {}).get("application/json", {}).get(
-            "schema"
-        )
+        response = self._resolved(response)
+        schema = response.get("schema") or response.get("content", {}).get(
+            "application/json", {}
+        ).get("schema")
         if schema is None:
             return
         try:
@@ -145,12 +145,12 @@ class Description:
         sent = json.loads(body)
         name = event.replace("_", "-")
         hooks = self.document.get("webhooks", {})
-        found = hooks.get(f"{name}-{str(sent.get('action', '')).replace('_', '-')}") or hooks.get(
+        hook = hooks.get(f"{name}-{str(sent.get('action', '')).replace('_', '-')}") or hooks.get(
             name
         )
-        if found is None:
+        if hook is None:
             return None
-        schema = found["post"]["requestBody"]["content"]["application/json"]["schema"]
+        schema = hook["post"]["requestBody"]["content"]["application/json"]["schema"]
         return self._against(schema, sent, f"webhook {event}")
 
     def _against(self, schema: Json, value: Any, where: str) -> Iterator[str]:
@@ -159,20 +159,20 @@ class Description:
             # Of alternatives the one that was meant: not null, and read furthest.
             while error.context:
                 meant = [
-                    one for one in error.context if one.validator_value != "null"
+                    cause for cause in error.context if cause.validator_value != "null"
                 ] or error.context
-                error = max(meant, key=lambda one: len(one.absolute_path))
+                error = max(meant, key=lambda cause: len(cause.absolute_path))
             place = "/".join(
                 "*" if isinstance(step, int) else str(step) for step in error.absolute_path
             )
-            yield f"{where}: {place + ': ' if place else ''}{_said(error)}"
+            yield f"{where}: {place + ': ' if place else ''}{_error_text(error)}"
 
     def _resolved(self, value: Json) -> Json:
         while "$ref" in value:
-            found: Any = self.document
+            node: Any = self.document
             for step in value["$ref"].removeprefix(f"{URN}#/").split("/"):
-                found = found[step.replace("~1", "/").replace("~0", "~")]
-            value = found
+                node = node[step.replace("~1", "/").replace("~0", "~")]
+            value = node
         return value
 
 
@@ -202,7 +202,7 @@ def _typed(schema: Mapping[str, Any], texts: list[Any]) -> Any:
     return unquote(text) if "%" in text else text
 
 
-def _said(error: ValidationError) -> str:
+def _error_text(error: ValidationError) -> str:
     """The fault without the value, so that the same fault twice is one line."""
     if error.validator in ("required", "additionalProperties", "enum", "const"):
         return error.message[:160]
@@ -220,10 +220,10 @@ def _nullable(kind: str) -> list[str]:
 def _adapted(value: Any) -> Any:
     """References made absolute, and OpenAPI 3.0's `nullable` as JSON Schema says it."""
     if isinstance(value, list):
-        return [_adapted(one) for one in value]
+        return [_adapted(item) for item in value]
     if not isinstance(value, dict):
         return value
-    made = {key: _adapted(one) for key, one in value.items()}
+    made = {key: _adapted(item) for key, item in value.items()}
     if isinstance(made.get("$ref"), str):
         made["$ref"] = made["$ref"].replace("#/", f"{URN}#/", 1)
     if made.pop("nullable", False) is True or made.pop("x-nullable", False) is True:

@@ -30,8 +30,8 @@ def patience() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 async def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    async with served(tmp_path_factory.mktemp("valkey"), "--databases", "1") as one:
-        yield one.url
+    async with served(tmp_path_factory.mktemp("valkey"), "--databases", "1") as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -42,6 +42,9 @@ def test_the_command_escapes_mentions_and_socket_mode_needs_no_address(
     assert (command["command"], command["should_escape"]) == ("/incident", True)
     assert manifest["settings"]["socket_mode_enabled"] is True
     assert "url:" not in (HOUSE / "manifest.yml").read_text(encoding="utf-8")
-    shortcuts = [(one["type"], one["callback_id"]) for one in manifest["features"]["shortcuts"]]
+    shortcuts = [
+        (shortcut["type"], shortcut["callback_id"])
+        for shortcut in manifest["features"]["shortcuts"]
+    ]
     assert shortcuts == [("global", "incident.declare"), ("message", "incident.declare")]
-    assert all(len(one["name"]) <= 24 for one in manifest["features"]["shortcuts"])
+    assert all(len(shortcut["name"]) <= 24 for shortcut in manifest["features"]["shortcuts"])

@@ -69,7 +69,7 @@ def exchange(
 
 
 @pytest.mark.parametrize(
-    ("found", "fault"),
+    ("recorded", "fault"),
     [
         (exchange(), ""),
         (exchange(query="field=a&field=b"), ""),
@@ -83,7 +83,7 @@ def exchange(
     ],
 )
 def test_an_exchange_is_held_to_its_operation(
-    tmp_path: Path, found: dict[str, Any], fault: str
+    tmp_path: Path, recorded: dict[str, Any], fault: str
 ) -> None:
     file = tmp_path / "system.json"
     file.write_text(json.dumps(DESCRIPTION))
@@ -94,8 +94,8 @@ def test_an_exchange_is_held_to_its_operation(
     name, operation = known
     assert name == "PUT /issues/{id}/"
     faults = [
-        *description.request_faults(operation, found),
-        *description.answer_faults(operation, found),
+        *description.request_faults(operation, recorded),
+        *description.answer_faults(operation, recorded),
     ]
     assert faults == ([fault] if fault else [])
 
@@ -128,7 +128,7 @@ def test_a_graphql_exchange_is_held_to_the_schema(
     file = tmp_path / "linear.graphql"
     file.write_text(SDL)
     schema = Schema(file)
-    found = {"body": json.dumps({"query": document}), "answer": json.dumps({"data": data})}
-    assert [*schema.request_faults(found), *schema.answer_faults(found)] == (
+    recorded = {"body": json.dumps({"query": document}), "answer": json.dumps({"data": data})}
+    assert [*schema.request_faults(recorded), *schema.answer_faults(recorded)] == (
         [fault] if fault else []
     )

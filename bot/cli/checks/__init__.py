@@ -3,10 +3,9 @@
 Each returns findings, and raises nothing that an outside system did.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeVar
 
 from bot.clients.advice import Mend, advice
@@ -25,20 +24,10 @@ class Finding:
     mend: str = ""
 
 
-def works(what: str, says: str) -> Finding:
-    return Finding("works", what, says)
-
-
-def off(what: str, says: str, mend: str) -> Finding:
-    return Finding("off", what, says, mend)
-
-
-def unproven(what: str, says: str, mend: str = "") -> Finding:
-    return Finding("unproven", what, says, mend)
-
-
-def broken(what: str, says: str, mend: str = "") -> Finding:
-    return Finding("broken", what, says, mend)
+works = partial(Finding, "works")
+off = partial(Finding, "off")
+unproven = partial(Finding, "unproven")
+broken = partial(Finding, "broken")
 
 
 async def asked(what: str, question: Awaitable[T], mend: Mend = "", costs: str = "") -> T | Finding:

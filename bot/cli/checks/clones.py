@@ -1,7 +1,5 @@
 """A service's local clone: Git reads it, what is new comes in, and how much of it is there."""
 
-from __future__ import annotations
-
 from bot.cli.checks import Finding, asked, broken, unproven, works
 from bot.clients.git.clone import Clones, cut_at, remote_of
 from bot.clients.git.run import ask, attempt, checkout_of, promisor_remote

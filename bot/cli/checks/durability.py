@@ -1,7 +1,5 @@
 """The durability of an acknowledged click on this Redis, by its own INFO and settings."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

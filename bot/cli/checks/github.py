@@ -1,7 +1,5 @@
 """GitHub for one service: its workflows, what runs, and the names of its releases there."""
 
-from __future__ import annotations
-
 from bot.cli.checks import Finding, asked, broken, check, unproven, works
 from bot.clients.advice import Mend
 from bot.clients.deployers.github_workflows import state_of

@@ -1,7 +1,5 @@
 """Linear, GitHub, Discord, PagerDuty: the token, and what it sees of the catalogue."""
 
-from __future__ import annotations
-
 from bot.cli.checks import Finding, asked, broken, check, github, off, unproven, works
 from bot.clients.discord import NEEDS, Discord
 from bot.clients.github.client import GitHub

@@ -3,8 +3,6 @@
 Each system writes one version differently; the catalogue's patterns must read them all.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations, pairwise

@@ -1,7 +1,5 @@
 """Sentry: the token, what it sees of the catalogue, and the calls that this Sentry has."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Each service: its deployer, clone, endpoint, post-mortems and owners."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Slack: token, scopes, Socket Mode, and the channels that the settings name."""
 
-from __future__ import annotations
-
 import asyncio
 import secrets
 import time

@@ -1,7 +1,5 @@
 """The store: Redis does all that the bot asks of it, what it survives, what was set aside."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 from contextlib import AsyncExitStack

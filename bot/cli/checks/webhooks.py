@@ -1,7 +1,5 @@
 """Webhooks and requests: if each whose secret is set ever came, and with the right signature."""
 
-from __future__ import annotations
-
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """The deployer of a service. Another kind is one more entry in the mapping of the wiring."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from phases.ports.ports import Deployer, PortError

@@ -4,8 +4,6 @@ Each runs under a record (`recorded.py`). The running release is never concluded
 the caller reads it back with `running`.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -113,10 +111,10 @@ class CommandDeployer:
         await self._jobs.launch(deploy_id)
 
     async def look(self, service: Service, deploy_id: str) -> DeployState:
-        return self._jobs.look(deploy_id)
+        return await self._jobs.look(deploy_id)
 
     async def give_up(self, service: Service, deploy_id: str) -> bool:
-        return self._jobs.give_up(deploy_id)
+        return await self._jobs.give_up(deploy_id)
 
     async def _argv(self, service: Service, to: Release, *, hotfix: bool) -> list[str]:
         """Return the command for this deploy.

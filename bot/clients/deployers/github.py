@@ -7,8 +7,6 @@ successful deployment of the environment.
 https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re

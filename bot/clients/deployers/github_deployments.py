@@ -7,8 +7,6 @@ empty: the status checks of *this deployment* are skipped, as an emergency wants
 branch is touched, and `auto_merge` is off, so that nothing is merged into what is deployed.
 """
 
-from __future__ import annotations
-
 import logging
 from datetime import UTC, datetime, timedelta
 

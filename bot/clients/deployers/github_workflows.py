@@ -8,8 +8,6 @@ https://github.com/Codex-/return-dispatch/issues/188 (inputs that are not declar
 https://github.com/backstage/backstage/issues/18511 (one that is required).
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import re

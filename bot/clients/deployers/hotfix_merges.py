@@ -5,8 +5,6 @@ https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request. GitHub refuses
 anybody: 405 where the pull request may not be merged (yet), 409 where its head has moved.
 """
 
-from __future__ import annotations
-
 import asyncio
 
 from bot.clients.git.source import LocalGit

@@ -5,8 +5,6 @@ claims it. Past its `limit_seconds` it is stopped (see `watcher.py`) and has fai
 meanwhile.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -78,7 +76,7 @@ class RecordedCommands:
             text = redact(f"nothing was started: {job['argv'][0]}: {output.complaint}")
             raise PortError("deployer", text)
 
-    def look(self, id: str) -> DeployState:
+    async def look(self, id: str) -> DeployState:
         folder = self._folder(id)
         job = records.read(folder / "job.json")
         if job is None:
@@ -104,8 +102,8 @@ class RecordedCommands:
             return _deploy_state("unknown", output, started, reason)
         return self._without_watcher(folder, job, output, started)
 
-    def give_up(self, id: str) -> bool:
-        """Take the record as a watcher would.
+    async def give_up(self, id: str) -> bool:
+        """Take the record as a watcher would: return whether nothing was started nor will be.
 
         A watcher that comes late (on a host so busy that it was not waited for) finds it taken.
         """

@@ -3,12 +3,8 @@
 The change's name fills one whole argument, and is never an option (`ARGUMENT`).
 """
 
-from __future__ import annotations
-
-from pathlib import Path
-
 from bot.clients.deployers.recorded import RecordedCommands
-from phases.ports.ports import DeployState, NotSetUp, PortError
+from phases.ports.ports import NotSetUp, PortError
 from phases.record.service import DeployCommands, Service
 from phases.shared.suspected_changes import ARGUMENT
 
@@ -16,18 +12,15 @@ LIMIT_SECONDS = 60
 """A flag is one call to another system. What takes longer hangs, and people have to know."""
 
 
-class CommandSwitch:
+class CommandSwitch(RecordedCommands):
     """Turns off what was turned on. Shares the records of deploys: their ids differ."""
-
-    def __init__(self, state_dir: Path) -> None:
-        self._jobs = RecordedCommands(state_dir)
 
     async def start(self, service: Service, id: str, change: str) -> None:
         """Run the command once: with a known `id` nothing is done.
 
         Raises `PortError` when nothing was started.
         """
-        if self._jobs.known(id) is None:
+        if self.known(id) is None:
             if not service.turn_off:
                 text = f"{service.name} has no `turn_off` command in the catalogue"
                 raise NotSetUp("deployer", text)
@@ -43,15 +36,8 @@ class CommandSwitch:
                 "service": service.name,
                 "change": change,
             }
-            self._jobs.record(id, job)
-        await self._jobs.launch(id)
-
-    async def look(self, service: Service, id: str) -> DeployState:
-        return self._jobs.look(id)
-
-    async def give_up(self, service: Service, id: str) -> bool:
-        """Return whether nothing was started, and from now on nothing will be."""
-        return self._jobs.give_up(id)
+            self.record(id, job)
+        await self.launch(id)
 
 
 def limit_seconds(service: Service) -> int:

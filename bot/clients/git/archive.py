@@ -6,8 +6,6 @@ stay as they are, and a clone whose HEAD a deploy has detached still gets the po
 branch.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

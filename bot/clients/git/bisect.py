@@ -5,8 +5,6 @@ The run itself is `bisect_worker.py`. The answers of commits are kept. A run who
 in `reason`. A run on another host can only be reported.
 """
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 import sys

@@ -8,8 +8,6 @@ applications", https://www.cs.cornell.edu/home/kleinber/nbs.pdf).
 Only the standard library is used, as in `bisect_worker.py`.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Collection, Mapping, Sequence
 

@@ -15,8 +15,6 @@ Only the standard library and `records.py` are used: the worker must not fall ov
 commit has lying about.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import shutil

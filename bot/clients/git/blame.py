@@ -6,8 +6,6 @@ by git itself:
 https://git-scm.com/docs/git-config#Documentation/git-config.txt-blameignoreRevsFile
 """
 
-from __future__ import annotations
-
 import tempfile
 from functools import partial
 

@@ -5,8 +5,6 @@ own remote, as `git fetch` would bring them, for a limited time. Only that fetch
 branch or tag of the clone. No lock file is taken away: it may be another git's.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re

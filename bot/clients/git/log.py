@@ -1,7 +1,5 @@
 """The output of `git log` as values: commits with files, and patches beside them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise

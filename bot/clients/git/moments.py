@@ -3,8 +3,6 @@
 Only the standard library is used, as in `bisect_worker.py`.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 

@@ -5,8 +5,6 @@ external diff. Names from outside never reach git as an option: a ref must fit a
 asked for below `refs/` or as a sha, and a path is one that git itself listed.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping

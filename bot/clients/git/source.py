@@ -5,8 +5,6 @@ the clone lacks. Where history was cut, or cannot be read, nobody is named: the 
 would stand for all that lies behind it.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from functools import partial

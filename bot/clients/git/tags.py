@@ -3,8 +3,6 @@
 By these a tag and a release that is named by its commit are one.
 """
 
-from __future__ import annotations
-
 from bot.clients.git.run import ask
 
 

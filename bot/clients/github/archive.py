@@ -4,8 +4,6 @@ Each incident has a branch and a pull request. The branch carries the number and
 so that writing it twice is writing it once. Nothing is merged.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import hashlib
@@ -178,11 +176,9 @@ class GitHubArchive:
         return content.sha, content.text
 
     async def _pull(self, repository: str, branch: str) -> str | None:
-        asked = {
-            "head": f"{repository.partition('/')[0]}:{branch}",
-            "state": "all",
-            "per_page": PAGE,
-        }
+        # Of a repository that moved to another owner the catalogue may name the old one.
+        name = (await self._github.about(repository)).full_name or repository
+        asked = {"head": f"{name.partition('/')[0]}:{branch}", "state": "all", "per_page": PAGE}
         pulls = read(list[shapes.Pull], await self._github.get(calls.PULLS, repository, asked))
         return next((pull.html_url for pull in pulls if pull.head.ref == branch), None)
 

@@ -4,8 +4,6 @@ https://docs.github.com/en/graphql/reference/objects#statuscheckrollup; conclusi
 https://docs.github.com/en/graphql/reference/enums#checkconclusionstate and …#statusstate
 """
 
-from __future__ import annotations
-
 from bot.clients.github.graphql_models import CheckContext, Pull
 from phases.ports.source_values import Check, PullChecks
 

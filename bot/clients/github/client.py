@@ -4,8 +4,6 @@ https://docs.github.com/en/rest. The calls are listed in `endpoints.py`; limits 
 `http.py`. The deployer and the source code stand on this.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Awaitable, Mapping
@@ -29,7 +27,6 @@ log = logging.getLogger(__name__)
 PAGE = 100
 ANSWERS_KEPT = 200
 """Answers kept with their ETag."""
-BRANCH_SECONDS = 600.0
 PAGES_MOST = 5
 """Of a list that goes on and on no more is read."""
 HOPS = 3
@@ -65,7 +62,6 @@ class GitHub:
         self._rest = Rest(api_url, token, wait_until)
         self._graphql = GraphQL(graphql_url(api_url), token, wait_until)
         self._etags = Cache[tuple[str, str], tuple[str, Any, bool | None]](most=ANSWERS_KEPT)
-        self._branches = Cache[str, str](seconds=BRANCH_SECONDS)
         self._base = httpx.URL(api_url.rstrip("/"))
         self._moved: dict[str, str] = {}
         """The new places of renamed repositories, as GitHub's redirects name them."""
@@ -150,7 +146,7 @@ class GitHub:
         return self._rest.json(answer) if answer.content else None
 
     async def about(self, repository: str) -> Repository:
-        return read(Repository, await self.get(REPOSITORY, repository))
+        return read(Repository, await self.polled(REPOSITORY, repository))
 
     async def tags(self, repository: str) -> dict[str, str]:
         """Return the tags with their commits, the highest first: GitHub does not list them by date.
@@ -162,10 +158,8 @@ class GitHub:
         return {name: tags[name] for name in sorted(tags, key=_natural, reverse=True)}
 
     async def default_branch(self, repository: str) -> str:
-        """Return the branch whose workflow files run; it is asked for every ten minutes."""
-        if repository not in self._branches:
-            self._branches[repository] = (await self.about(repository)).default_branch
-        return self._branches[repository]
+        """Return the branch whose workflow files run. It is not remembered: it may be renamed."""
+        return (await self.about(repository)).default_branch
 
     async def graphql(
         self, shape: type[S], document: str, variables: Mapping[str, Any], *, permission: str

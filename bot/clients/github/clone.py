@@ -4,8 +4,6 @@ Code and history come from the clone, pull requests from GitHub. Where GitHub ca
 clone's branches are what can be shipped.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Sequence

@@ -6,8 +6,6 @@ makes an older one `inactive`, so what once succeeded stays in its statuses. The
 ETags.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging

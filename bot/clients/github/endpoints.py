@@ -7,8 +7,6 @@ Nothing here merges past a gate or touches the protection of a branch, and nothi
 Hotfix).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -3,8 +3,6 @@
 GraphQL has null for what is not there or may not be seen; such a field has its default.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from pydantic import AliasPath, ConfigDict, Field

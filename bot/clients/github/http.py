@@ -6,8 +6,6 @@ Errors of GraphQL come with HTTP 200, in `errors[]`:
 https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#exceeding-the-rate-limit
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Mapping, Sequence

@@ -3,8 +3,6 @@
 They are asked for path by path.
 """
 
-from __future__ import annotations
-
 from phases.ports.source_paths import JVM, folders_of, written_parts
 
 ROOTS = ("", "src/", "app/", "lib/")

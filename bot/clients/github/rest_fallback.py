@@ -5,8 +5,6 @@ a token may be refused there. It needs fewer calls and alone has blame and rever
 first. The answers are GraphQL's models, so that readers need not know which of the two it was.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from itertools import zip_longest

@@ -5,8 +5,6 @@ It is opened, and nothing more is done with it.
 https://docs.github.com/en/graphql/reference/mutations#revertpullrequest
 """
 
-from __future__ import annotations
-
 import re
 
 from bot.clients.github.client import GitHub

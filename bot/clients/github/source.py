@@ -6,8 +6,6 @@ and blame by GraphQL, which alone has it
 the state of their checks.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """GitHub's answers about source code as the values of the rules, with the questions for them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Literal

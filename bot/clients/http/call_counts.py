@@ -1,7 +1,5 @@
 """The number of calls to each outside system, by method and status, for `/metrics`."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import NamedTuple
 

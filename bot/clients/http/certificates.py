@@ -7,8 +7,6 @@ https://www.python-httpx.org/advanced/ssl/ and
 https://docs.python.org/3/library/ssl.html#ssl.SSLContext.load_default_certs
 """
 
-from __future__ import annotations
-
 import os
 import ssl
 from functools import cache

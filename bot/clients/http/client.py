@@ -3,8 +3,6 @@
 Its errors say whose fault it was (`errors.py`).
 """
 
-from __future__ import annotations
-
 import asyncio
 import json as jsonlib
 import logging

@@ -1,7 +1,5 @@
 """The affected endpoint (workflow, phase 5: "Hit affected endpoint manually to confirm")."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 import time

@@ -1,7 +1,5 @@
 """The error of every HTTP client, and the reading of answers that are no success."""
 
-from __future__ import annotations
-
 import json as jsonlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The base of the models that answers of outside systems are read into."""
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict
 
 

@@ -4,8 +4,6 @@ httpx and aiohttp tell them in the errors below their own. What is not known her
 No address, header or certificate's content is said.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import socket

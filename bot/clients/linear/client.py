@@ -3,8 +3,6 @@
 https://linear.app/developers/graphql
 """
 
-from __future__ import annotations
-
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence

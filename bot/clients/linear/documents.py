@@ -3,8 +3,6 @@
 https://github.com/linear/linear/blob/master/packages/sdk/src/schema.graphql
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Generic, TypeVar
 

@@ -3,8 +3,6 @@
 Each is an argv without a shell, has a time and an output limit, and never the bot's secrets.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

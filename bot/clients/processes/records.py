@@ -6,8 +6,6 @@ that claimed it: host, pid, start time), `child.json` (the command itself), `out
 watcher must start quickly and must not fall over what the bot needs.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

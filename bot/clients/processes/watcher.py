@@ -11,8 +11,6 @@ Past its limit a command is stopped (SIGTERM to its group, SIGKILL 10 s later): 
 wake up after the next decision and undo it.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -4,8 +4,6 @@ Each part may be missing by itself. `EventPicture.unknown` names the parts that 
 for.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass

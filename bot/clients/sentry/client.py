@@ -4,8 +4,6 @@ Scopes of the token: org:read, project:read, event:read (https://docs.sentry.io/
 Whatever names an end user is counted or hashed here and goes no further.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime, timedelta

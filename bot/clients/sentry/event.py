@@ -8,8 +8,6 @@ Groups form a tree by `exception_id` and `parent_id`:
 https://github.com/getsentry/rfcs/blob/main/text/0079-exception-groups.md
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -233,7 +231,7 @@ class EventShape(Shape):
         return next((kind for kind in ("exception", *REPORTS, "message") if kind in there), "")
 
     def _frames(
-        self, values: Sequence[ExceptionShape], raised: _Raised
+        self, values: Sequence[ExceptionShape], raised: "_Raised"
     ) -> tuple[bool, list[Frame]]:
         """Return whether any frame is marked as in-app, and the frames.
 

@@ -13,8 +13,6 @@ with it off in `filtered.count` (`StreamGroupSerializerSnuba` in
 https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/group_stream.py).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any

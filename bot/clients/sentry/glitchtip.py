@@ -9,8 +9,6 @@ Source: https://gitlab.com/glitchtip/glitchtip-backend, `apps/issue_events/api/i
 - One issue, its events and its tags are asked for without the organisation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 

@@ -13,8 +13,6 @@ The same fault of Sentry's store of events has several faces (https://github.com
 - The store's own words, "Too many simultaneous queries" (`src/sentry/utils/snuba_rpc.py`): 400.
 """
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime

@@ -6,8 +6,6 @@ the others. Apps in a web view serve themselves from `http://localhost` without 
 (https://capacitorjs.com/docs/config), and their users are customers.
 """
 
-from __future__ import annotations
-
 import ipaddress
 from fnmatch import fnmatchcase
 

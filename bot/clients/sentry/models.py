@@ -6,8 +6,6 @@ https://docs.sentry.io/api/releases/list-an-organizations-releases/,
 https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/group_stream.py
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import secrets

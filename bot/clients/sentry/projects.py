@@ -14,8 +14,6 @@ them: https://github.com/getsentry/sentry/blob/master/src/sentry/api/bases/organ
 (`_get_projects_by_id`). Then that one is left out, and said to be.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime

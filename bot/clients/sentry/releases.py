@@ -5,8 +5,6 @@ https://docs.sentry.io/api/releases/list-an-organizations-releases/ : `query` fi
 in a version.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

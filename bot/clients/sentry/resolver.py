@@ -4,8 +4,6 @@ It needs event:write; everything else only reads.
 https://docs.sentry.io/api/events/update-an-issue/
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

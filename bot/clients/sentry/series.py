@@ -1,7 +1,5 @@
 """Series of counts: the answers of `events-timeseries/` and of the older `events-stats/`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 

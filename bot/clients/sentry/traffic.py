@@ -9,8 +9,6 @@ not asked for: their shortest documented interval is an hour
 (https://docs.sentry.io/api/releases/retrieve-release-health-session-statistics/).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 

@@ -3,8 +3,6 @@
 They are asked for and kept for a moment only: people join and leave.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

@@ -1,10 +1,8 @@
 """A channel by its id, its name or a link to it, in a workspace of any size."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from bot.clients.slack.errors import SlackRefused
 from bot.clients.slack.listing import Listing, Reads
@@ -25,7 +23,7 @@ class Found:
     archived: bool
 
     @classmethod
-    def read(cls, shape: Mapping[str, Any]) -> Found:
+    def read(cls, shape: Mapping[str, Any]) -> Self:
         """https://docs.slack.dev/reference/objects/conversation-object"""
         return cls(
             id=str(shape["id"]),

@@ -3,8 +3,6 @@
 A writing call is never sent twice by itself (the outbox retries), and each is safe to repeat.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

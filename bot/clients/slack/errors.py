@@ -1,7 +1,5 @@
 """Slack's refusals, and those of its words that ask for patience."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from bot.clients.http.errors import HttpError

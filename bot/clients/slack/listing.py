@@ -6,8 +6,6 @@ https://docs.slack.dev/apis/web-api/rate-limits,
 https://docs.slack.dev/reference/methods/conversations.list
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping

@@ -3,8 +3,6 @@
 That is: member or not, owner of a service, and a name for texts outside Slack.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Mapping, Sequence

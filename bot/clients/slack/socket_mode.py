@@ -3,8 +3,6 @@
 It ends when the clicks are answered.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

@@ -1,7 +1,5 @@
 """The case that the rules read: record, timeline, the words as they stand, and who has left."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The cause and the facts around it: no evidence, ruled out, not what the record says."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

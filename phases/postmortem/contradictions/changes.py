@@ -1,7 +1,5 @@
 """Changes that go the other way than their word says: `rose from 5 % to 2 %`, `doubled`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

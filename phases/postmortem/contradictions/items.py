@@ -4,8 +4,6 @@
 (https://sre.google/workbook/postmortem-culture/), whose bad example is "Improve monitoring".
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Spans of time that do not add up: how long it lasted, from when to when, and its parts."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """All rules in one list, what they name, and what people kept."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 
 from phases.postmortem.contradictions import (

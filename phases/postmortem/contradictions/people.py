@@ -2,8 +2,6 @@
 made it possible (https://sre.google/sre-book/postmortem-culture/).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

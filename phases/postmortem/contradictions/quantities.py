@@ -1,7 +1,5 @@
 """Numbers as people write them: in figures or words, with thousands, units and shares."""
 
-from __future__ import annotations
-
 import re
 
 NUMBER = r"\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?"

@@ -4,8 +4,6 @@ A submission is never refused because of one: whoever hands it in may know bette
 programs hand it in once.
 """
 
-from __future__ import annotations
-
 from phases.messages.commands import KeepContradiction, MendPostmortem
 from phases.messages.effects import MendAdr, PostLive
 from phases.messages.results import AdrMended

@@ -1,7 +1,5 @@
 """Counts that do not add up: parts of wholes, shares, sums, products and rates."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

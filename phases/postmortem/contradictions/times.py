@@ -1,7 +1,5 @@
 """Time: recovery before action, lines out of order, what has not happened yet."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

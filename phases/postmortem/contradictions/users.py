@@ -1,7 +1,5 @@
 """The number of people who were hit: held to the measured one, and to what is said elsewhere."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from datetime import timedelta

@@ -3,8 +3,6 @@
 The texts are plain: views pass them through their escaping.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from phases.record.findings import DeploySeen

@@ -1,10 +1,9 @@
 """Phase 1: the deploys of a service as several sources tell of them, and the suspect among them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Self
 
 from phases.record.findings import DeploySeen, Release
 from phases.record.release_names import Names, join_names, names_a_version
@@ -44,7 +43,7 @@ class History:
         """Nobody told of a deploy: the first event of each release stands for it."""
         return bool(self.deploys) and all(d.source == STANDS_IN for d in self.deploys)
 
-    def without(self, rolled_back: Collection[str]) -> History:
+    def without(self, rolled_back: Collection[str]) -> Self:
         """Return the history in which these versions are not healthy, whatever the sources say."""
         out = {self.names.called(version) for version in rolled_back}
         deploys = (

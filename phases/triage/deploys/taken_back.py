@@ -4,8 +4,6 @@ Counted and named from the commits between the target and what runs. By name alw
 earlier incidents, what was marked as security, and what going back does not undo.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass

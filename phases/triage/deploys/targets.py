@@ -4,8 +4,6 @@ A release is judged by each period in which it ran. One that was rolled back onc
 days since, is well; one that ran for two minutes proves nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Phase 1: the picture judged: who is hit, unless it is no new fire, and what the endpoint adds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Phase 1: when trouble began, and the rate before."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 

@@ -2,8 +2,6 @@
 and how sure that is. The numbers are those of the rules ("The picture", "Severity").
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

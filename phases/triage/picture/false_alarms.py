@@ -4,8 +4,6 @@ Each rule says so in one sentence, and only where it is sure: what cannot be tol
 is one.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

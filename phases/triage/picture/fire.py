@@ -5,8 +5,6 @@ A fire is chosen by its own beginning, not by the age or size of each issue: twe
 event every two minutes are a fire, and an hour later they still are.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@
 then silence is no good sign.
 """
 
-from __future__ import annotations
-
 import math
 from datetime import timedelta
 

@@ -3,8 +3,6 @@
 The texts are plain: views pass them through their escaping.
 """
 
-from __future__ import annotations
-
 from phases.record.findings import BlastRadius, TriageReport, Word
 from phases.record.limits import NOTHING_UNUSUAL
 from phases.text.wording import capital, counted, listed

@@ -1,7 +1,5 @@
 """Phase 1: the answers of triage's three rounds, as values."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Phase 1: which events carry the flag that was changed, and what that says of a rollback."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Phase 1: what was deployed, what runs, where a rollback may go, and what lies between."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

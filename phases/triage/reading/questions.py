@@ -3,8 +3,6 @@
 Each of them fails by itself: what has no answer is noted, and the rest goes on.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

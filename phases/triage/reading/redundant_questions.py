@@ -4,8 +4,6 @@ The calls of a triage are counted (docs/performance.md). Nothing here guesses: a
 out only where its answer follows from others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 

@@ -3,8 +3,6 @@
 Each part of the picture fails by itself, and is never taken for the mild value.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ A leak is the release's, however many hours ago it was deployed. More people, jo
 and a few who loop bring failures with the same words, and a rollback ends none of these.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta

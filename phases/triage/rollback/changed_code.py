@@ -1,7 +1,5 @@
 """Phase 1: what the commits between target and suspect have to do with the crash."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

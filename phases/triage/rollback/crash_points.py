@@ -1,7 +1,5 @@
 """Phase 1: what fails, and whether the suspect changed it: the code in the stack, or the edge."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

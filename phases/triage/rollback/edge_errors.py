@@ -1,7 +1,5 @@
 """Phase 1: errors at the edge of a service, which its code meets and does not make."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 

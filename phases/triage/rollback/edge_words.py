@@ -10,8 +10,6 @@ TLS alerts, Elasticsearch's blocks, Go's `net` and `crypto/x509`, java.net, Syst
 PHP's PDO, Prisma (https://www.prisma.io/docs/orm/reference/error-reference), and browsers' `fetch`.
 """
 
-from __future__ import annotations
-
 import re
 from enum import StrEnum
 

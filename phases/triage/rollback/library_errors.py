@@ -5,8 +5,6 @@ which failed is in a library, and none of the release's files in the stack, says
 neither is known.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 

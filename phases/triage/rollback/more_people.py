@@ -5,8 +5,6 @@ something was too much for them: a release that leaks, or people who came. Reque
 apart, and only those from before trouble began: whoever meets an error asks again.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable

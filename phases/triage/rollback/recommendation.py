@@ -5,8 +5,6 @@ Never a rollback without evidence, without a target that was shown to be well, o
 that it is not safe, or not possible.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from phases.record.findings import (

@@ -1,7 +1,5 @@
 """Phase 1: everything that the decision looks at, as values."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

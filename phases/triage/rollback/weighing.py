@@ -6,8 +6,6 @@ about 70 % of outages are due to changes (https://sre.google/sre-book/introducti
 or 6 outweighs it; `DECISIVE` leaves nothing to weigh.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -4,8 +4,6 @@ A question is no warning, a plan for the good case is none (`rollback is safe`),
 code does to its own transactions (`do not roll back the session on a 404`).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from functools import cache

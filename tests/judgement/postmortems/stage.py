@@ -83,7 +83,7 @@ class Story:
     noise: bool = True
     target: str = ""
     """The release that a rollback has to go to; empty: not looked at."""
-    told: bool = True
+    deploys_told: bool = True
     """Sentry is told of deploys; else only events name the releases."""
     neighbours: Sequence[tuple[str, Sequence[tuple[str, float]]]] = ()
     """Services that it depends on, with their deploys."""
@@ -106,7 +106,7 @@ class _Front:
         return EndpointAnswer(ok=not self.down, said=self.down or "200 in 31 ms")
 
 
-async def told(story: Story) -> TriageReport:
+async def triaged_story(story: Story) -> TriageReport:
     """Triage the story over the local Sentry."""
     versions = list(dict.fromkeys(version for version, _ in story.deploys))
     deployer = Deployer(versions, next(iter(versions), None))
@@ -150,7 +150,7 @@ def _beside_fires(w: World, story: Story) -> list[Service]:
         w.local.traffic(story.traffic / 60, since=ago(3 * 1440))
     if story.rush:
         w.local.traffic(story.rush * story.traffic / 60, since=ago(story.rush_since))
-    for version, minutes in reversed(story.deploys if story.told else ()):
+    for version, minutes in reversed(story.deploys if story.deploys_told else ()):
         w.deployed(version, minutes)
     for name, deploys in story.neighbours:
         for version, minutes in reversed(deploys):

@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from tests.judgement.postmortems.stage import Fire, Story, answer_of, told
+from tests.judgement.postmortems.stage import Fire, Story, answer_of, triaged_story
 
 HERE = Path(__file__).parent
 TABLES = ("stories.toml", "batches.toml", "further.toml", "rare.toml")
@@ -59,7 +59,7 @@ def wrong() -> tuple[list[str], int]:
     every = [*behind(), *stories()]
     lines: list[str] = []
     for story in every:
-        report = asyncio.run(told(story))
+        report = asyncio.run(triaged_story(story))
         if (answer := answer_of(report, story.target)) not in story.right:
             right = " or ".join(story.right)
             lines.append(f"{story.name}: {answer}, and right is {right}")

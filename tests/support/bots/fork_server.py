@@ -80,7 +80,9 @@ class Server:
             self._reap()
 
     def _patience(self) -> float | None:
-        ends = [one.kill_at for one in self._programs.values() if one.kill_at is not None]
+        ends = [
+            program.kill_at for program in self._programs.values() if program.kill_at is not None
+        ]
         return max(0.0, min(ends) - time.monotonic()) if ends else None
 
     def _end(self) -> None:
@@ -94,14 +96,14 @@ class Server:
     def _start(self) -> None:
         """Fork what is asked for."""
         leash, _ = self._listening.accept()
-        said, standard, _, _ = socket.recv_fds(leash, LONGEST_REQUEST, 3)
-        while said and not said.endswith(b"\n"):
+        raw, standard, _, _ = socket.recv_fds(leash, LONGEST_REQUEST, 3)
+        while raw and not raw.endswith(b"\n"):
             more = leash.recv(LONGEST_REQUEST)
-            said = said + more if more else b""
-        if not said:  # whoever asked is gone
+            raw = raw + more if more else b""
+        if not raw:  # whoever asked is gone
             leash.close()
             return
-        request = json.loads(said)
+        request = json.loads(raw)
         os.environ.clear()
         os.environ.update(request["env"])
         self._prepare()
@@ -145,7 +147,7 @@ def _collect(arguments: list[str]) -> None:
     """Import what a worker will import. What cannot be collected is told by the workers."""
     # A module may keep `sys.stdout`: it has to be that of its program.
     once = [*arguments, "--collect-only", "-n", "0", "--capture=no"]
-    kept = os.dup(1), os.dup(2)
+    saved = os.dup(1), os.dup(2)
     with open(os.devnull, "wb") as nothing:
         for fd in (1, 2):
             os.dup2(nothing.fileno(), fd)
@@ -154,7 +156,7 @@ def _collect(arguments: list[str]) -> None:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        for fd, was in zip((1, 2), kept, strict=True):
+        for fd, was in zip((1, 2), saved, strict=True):
             os.dup2(was, fd)
             os.close(was)
     if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):

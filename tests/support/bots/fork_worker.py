@@ -16,13 +16,13 @@ def main(path: str, arguments: list[str]) -> int:
     with socket.socket(socket.AF_UNIX) as leash:
         leash.connect(path)
         request = {"run": "worker", "argv": arguments, "env": dict(os.environ), "cwd": os.getcwd()}
-        said = json.dumps({**request, "patient": []}).encode() + b"\n"
-        leash.sendall(said[socket.send_fds(leash, [said], [0, 1, 2]) :])
+        raw = json.dumps({**request, "patient": []}).encode() + b"\n"
+        leash.sendall(raw[socket.send_fds(leash, [raw], [0, 1, 2]) :])
         os.close(0)
         os.close(1)
-        with leash.makefile() as told:
-            told.readline()  # its process id
-            return int(told.readline() or 1)
+        with leash.makefile() as answers:
+            answers.readline()  # its process id
+            return int(answers.readline() or 1)
 
 
 if __name__ == "__main__":

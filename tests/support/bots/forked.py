@@ -59,21 +59,21 @@ async def firebreak(
     if not CAN_FORK:
         return await _executed(arguments, env, cwd, given)
     with (
-        tempfile.TemporaryFile() as told,
+        tempfile.TemporaryFile() as output,
         tempfile.TemporaryFile() as complained,
         tempfile.TemporaryFile() as read,
     ):
         read.write(given.encode())
         read.seek(0)
-        fds = [read.fileno(), told.fileno(), complained.fileno()]
+        fds = [read.fileno(), output.fileno(), complained.fileno()]
         program = await _Forked.start(arguments, env, cwd or Path.cwd(), fds, PATIENT)
         try:
             code = await program.wait()
         finally:
             program.end()
-        told.seek(0)
+        output.seek(0)
         complained.seek(0)
-        return code, told.read().decode(), complained.read().decode()
+        return code, output.read().decode(), complained.read().decode()
 
 
 async def _executed(
@@ -82,9 +82,9 @@ async def _executed(
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", *arguments), env=env, cwd=cwd, stdin=-1, stdout=-1, stderr=-1
     )
-    told, complained = await process.communicate(given.encode())
+    output, complained = await process.communicate(given.encode())
     assert process.returncode is not None
-    return process.returncode, told.decode(), complained.decode()
+    return process.returncode, output.decode(), complained.decode()
 
 
 class _Forked:

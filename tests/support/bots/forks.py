@@ -76,7 +76,7 @@ def ask(
     leash = socket.socket(socket.AF_UNIX)
     leash.connect(str(fork_server()))
     request = {"run": run, "argv": list(arguments), "env": dict(env), "cwd": str(cwd)}
-    said = json.dumps({**request, "patient": list(patient)}).encode() + b"\n"
-    sent = socket.send_fds(leash, [said], standard)
-    leash.sendall(said[sent:])
+    raw = json.dumps({**request, "patient": list(patient)}).encode() + b"\n"
+    sent = socket.send_fds(leash, [raw], standard)
+    leash.sendall(raw[sent:])
     return leash

@@ -12,8 +12,8 @@ from tests.support.bots.forked import firebreak
 
 async def serve(env: dict[str, str], folder: Path) -> tuple[int, str]:
     """The program, forked from one that has imported it: exit code and stderr."""
-    code, _, said = await firebreak("serve", env=env, cwd=folder)
-    return code, said
+    code, _, output = await firebreak("serve", env=env, cwd=folder)
+    return code, output
 
 
 async def serve_as_host(env: dict[str, str], folder: Path) -> tuple[int, str]:
@@ -27,5 +27,5 @@ async def serve_as_host(env: dict[str, str], folder: Path) -> tuple[int, str]:
         stderr=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(120):  # a busy machine may take so long to start it
-        _, said = await process.communicate()
-    return process.returncode or 0, said.decode()
+        _, output = await process.communicate()
+    return process.returncode or 0, output.decode()

@@ -12,9 +12,9 @@ async def doctor(world: World, **env: str) -> tuple[int, str]:
     An empty setting is not set.
     """
     settings = {name: value for name, value in {**world.bot.env, **env}.items() if value}
-    code, told, complained = await firebreak("doctor", env=settings, cwd=world.folder)
-    return code, told + complained
+    code, output, complained = await firebreak("doctor", env=settings, cwd=world.folder)
+    return code, output + complained
 
 
-def line(told: str, what: str) -> str:
-    return next((one for one in told.splitlines() if one[3:].startswith(what)), "")
+def line(output: str, what: str) -> str:
+    return next((row for row in output.splitlines() if row[3:].startswith(what)), "")

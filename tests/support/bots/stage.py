@@ -187,15 +187,15 @@ def everything(person: Person, channel: Channel) -> list[Json]:
     return [m for root in person.messages(channel) for m in person.thread(channel, root["ts"])]
 
 
-def said(person: Person, channel: Channel, words: str) -> list[Json]:
+def messages_with(person: Person, channel: Channel, words: str) -> list[Json]:
     """The bot's messages in a channel, replies too, that hold these words."""
     return [m for m in everything(person, channel) if m.get("bot_id") and words in plain(m)]
 
 
 async def doctor_of(world: World) -> str:
     """Return the output of `firebreak doctor` beside this world's bot."""
-    _, told, complained = await firebreak("doctor", env=world.bot.env)
-    return told + complained
+    _, output, complained = await firebreak("doctor", env=world.bot.env)
+    return output + complained
 
 
 async def announced(person: Person, words: str) -> Json:
@@ -243,10 +243,10 @@ async def insist(person: Person, message: Json, action_id: str) -> None:
     """Click until it is heard: a bot on a busy machine may ask to try again."""
 
     def answered() -> list[Json]:
-        return [m for m in person.ephemerals() if m["ts"] not in seen]
+        return [m for m in person.ephemerals() if m["ts"] not in before]
 
     while action_id in str(person.now(message)):
-        seen = {m["ts"] for m in person.ephemerals()}
+        before = {m["ts"] for m in person.ephemerals()}
         await person.click(person.now(message), action_id)
         await person.workspace.until(
             lambda: answered() or action_id not in str(person.now(message)) or None,
@@ -273,7 +273,7 @@ async def recovered_in_the_shop(person: Person, channel: Channel) -> None:
     """
 
     def ended() -> Json | None:
-        over = [m for m in said(person, channel, "Recovered") if "○Learn" not in plain(m)]
+        over = [m for m in messages_with(person, channel, "Recovered") if "○Learn" not in plain(m)]
         asks = [m for m in everything(person, channel) if "incident.recovered" in str(m)]
         return next(iter([*over, *asks]), None)
 
@@ -290,12 +290,12 @@ def status(channel: Channel) -> str:
     return plain(pinned)
 
 
-async def told(person: Person, words: str, *, after: str = "") -> Json:
+async def ephemeral_with(person: Person, words: str, *, after: str = "") -> Json:
     """Waits until the person alone is told something."""
 
     def look() -> Json | None:
-        mine = (m for m in reversed(person.ephemerals()) if m["ts"] > after)
-        return next((m for m in mine if words in plain(m)), None)
+        ephemerals = (m for m in reversed(person.ephemerals()) if m["ts"] > after)
+        return next((m for m in ephemerals if words in plain(m)), None)
 
     return await person.workspace.until(look, what=f"{person.id} alone is told {words!r}")
 

@@ -105,8 +105,8 @@ class Story:
             said.MessagePosted(name=name, ref=MessageRef(channel="C1", ts=f"{len(name)}.000100"))
         )
 
-    def measured(self, found: TriageReport | None = None) -> Story:
-        self.say(said.Triaged(report=found or report()))
+    def measured(self, triage: TriageReport | None = None) -> Story:
+        self.say(said.Triaged(report=triage or report()))
         if self.record.round and f"decision:{self.record.round.number}" not in self.record.messages:
             self.posted(f"decision:{self.record.round.number}")
         return self
@@ -163,28 +163,28 @@ class Story:
     def rings(
         self,
         alarm: said.SeenAgain | said.AddEvidence,
-        found: Found = "back",
+        outcome: Found = "back",
         *,
         after: float = 1,
-        **seen: object,
+        **fields: object,
     ) -> Change:
         """An alarm after recovery, and what the look that it brings sees."""
         self.say(alarm, after=after)
-        return self.looks_back(found, **seen)
+        return self.looks_back(outcome, **fields)
 
-    def looks_back(self, found: Found, *, after: float = 1, **seen: object) -> Change:
+    def looks_back(self, outcome: Found, *, after: float = 1, **fields: object) -> Change:
         """The look at Sentry that the last word wanted comes back with this."""
         (effect,) = self.wants(wanted.LookBack)
         at = self.now + timedelta(seconds=after)
-        told = {
+        answer = {
             "look": effect.look,
             "at": at,
-            "outcome": found,
+            "outcome": outcome,
             "minutes": 15,
             "allowed": 3,
-            **seen,
+            **fields,
         }
-        return self.say(said.GuardLooked.model_validate(told), after=after)
+        return self.say(said.GuardLooked.model_validate(answer), after=after)
 
     # --- asking -----------------------------------------------------------------------------------
 

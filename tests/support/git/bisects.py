@@ -49,7 +49,7 @@ def service(repository: Repository, script: tuple[str, ...] = ("./reproduce.sh",
 
 
 async def until_over(bisector: LocalBisector, shop: Service, id: str) -> Bisect:
-    return await until(bisector, shop, id, lambda told: told.state != "running")
+    return await until(bisector, shop, id, lambda bisect: bisect.state != "running")
 
 
 async def until(
@@ -60,7 +60,7 @@ async def until(
     seconds: float = 100,
 ) -> Bisect:
     deadline = time.monotonic() + seconds
-    while not so(told := await bisector.look(shop, id)):
-        assert time.monotonic() < deadline, told
+    while not so(bisect := await bisector.look(shop, id)):
+        assert time.monotonic() < deadline, bisect
         await asyncio.sleep(0.02)
-    return told
+    return bisect

@@ -85,7 +85,7 @@ class Cluster:
         """The primaries of the other shards."""
         shards = zip(self.nodes[:3], self.nodes[3:], strict=True)
         roles = [
-            [one for one in pair if (await one.ask("ROLE"))[0] == "master"]
+            [member for member in pair if (await member.ask("ROLE"))[0] == "master"]
             for pair in shards
             if node not in pair
         ]
@@ -178,8 +178,8 @@ async def _joined(cluster: Cluster) -> None:
         await node.ask("CLUSTER", "MEET", "127.0.0.1", primaries[0].port, primaries[0].bus)
 
     async def all_met() -> bool:
-        told = [str(await node.ask("CLUSTER", "NODES")) for node in cluster.nodes]
-        return all(len(lines.splitlines()) == 6 and "handshake" not in lines for lines in told)
+        answers = [str(await node.ask("CLUSTER", "NODES")) for node in cluster.nodes]
+        return all(len(lines.splitlines()) == 6 and "handshake" not in lines for lines in answers)
 
     await eventually(all_met)
     for primary, replica in zip(primaries, replicas, strict=True):
@@ -214,15 +214,15 @@ async def settled(
 
     It has its replica, unless it is `alone`. `without`: this one is frozen, and not asked.
     """
-    found: list[Node] = []
+    primaries: list[Node] = []
 
     async def agreed() -> bool:
         alive = [n for n in cluster.nodes if n.process.poll() is None and n is not without]
-        found[:] = [await cluster.primary(asked=node) for node in alive]
-        one = {id(node) for node in found}
-        if len(one) != 1 or on not in (None, found[0]):
+        primaries[:] = [await cluster.primary(asked=node) for node in alive]
+        named = {id(node) for node in primaries}
+        if len(named) != 1 or on not in (None, primaries[0]):
             return False
-        return await _copies(found[0], 0 if alone else 1)
+        return await _copies(primaries[0], 0 if alone else 1)
 
     await eventually(agreed)
-    return found[0]
+    return primaries[0]

@@ -34,15 +34,15 @@ def redis_of(world: World) -> Redis:
 
 async def dumped(redis: Redis) -> dict[str, dict[str, Any]]:
     """Key → type, value, and the ms it has still to live, where it has not for ever."""
-    found: dict[str, dict[str, Any]] = {}
+    keys: dict[str, dict[str, Any]] = {}
     for key in sorted([key async for key in redis.scan_iter(count=1000)]):
         kind = await redis.type(key)
         if kind == "none":  # it has expired meanwhile
             continue
-        found[key] = {"type": kind, "value": await _value(redis, kind, key)}
+        keys[key] = {"type": kind, "value": await _value(redis, kind, key)}
         if (left := await redis.pttl(key)) >= 0:
-            found[key]["expires_ms"] = left
-    return found
+            keys[key]["expires_ms"] = left
+    return keys
 
 
 async def _value(redis: Any, kind: str, key: str) -> Any:
@@ -62,8 +62,8 @@ async def _value(redis: Any, kind: str, key: str) -> Any:
             return {
                 "entries": await redis.xrange(key),
                 "groups": {
-                    one["name"]: await redis.xpending_range(key, one["name"], "-", "+", 1000)
-                    for one in groups
+                    group["name"]: await redis.xpending_range(key, group["name"], "-", "+", 1000)
+                    for group in groups
                 },
             }
         case _:

@@ -29,22 +29,22 @@ async def either_way(behind: int, certificate: tuple[Path, Path]) -> AsyncIterat
         there, back = await asyncio.open_connection("127.0.0.1", behind)
         await asyncio.gather(pump(reader, back), pump(there, writer))
 
-    async def take(one: socket.socket) -> None:
-        one.settimeout(10)
-        first = await asyncio.to_thread(one.recv, 1, socket.MSG_PEEK)
-        one.setblocking(False)
+    async def take(connection: socket.socket) -> None:
+        connection.settimeout(10)
+        first = await asyncio.to_thread(connection.recv, 1, socket.MSG_PEEK)
+        connection.setblocking(False)
         reader = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(reader, through)
         secure = context if first == HANDSHAKE else None
         try:
-            await loop.connect_accepted_socket(lambda: protocol, one, ssl=secure)
+            await loop.connect_accepted_socket(lambda: protocol, connection, ssl=secure)
         except OSError:
-            one.close()  # the client did not take the certificate
+            connection.close()  # the client did not take the certificate
 
     async def listen(port: socket.socket, group: asyncio.TaskGroup) -> None:
         while True:
-            one, _ = await loop.sock_accept(port)
-            group.create_task(take(one))
+            connection, _ = await loop.sock_accept(port)
+            group.create_task(take(connection))
 
     with socket.create_server(("127.0.0.1", 0)) as port:
         port.setblocking(False)

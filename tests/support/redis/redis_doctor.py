@@ -24,17 +24,17 @@ async def doctor(url: str, **more: Any) -> list[Finding]:
 
 async def refused(url: str, says: str, mend: str = "") -> None:
     """`doctor` says it, the bot does not start, and whoever speaks is told."""
-    [one] = await doctor(url)
-    assert one.state == "broken"
-    assert says in one.says
-    assert mend in one.mend
-    assert "hunter" not in f"{one.says}{one.mend}"
+    [finding] = await doctor(url)
+    assert finding.state == "broken"
+    assert says in finding.says
+    assert mend in finding.mend
+    assert "hunter" not in f"{finding.says}{finding.mend}"
     with pytest.raises(CannotUse, match=says):
         await check_at_start(url)
-    await told(url, says)
+    await nothing_recorded(url, says)
 
 
-async def told(url: str, says: str) -> None:
+async def nothing_recorded(url: str, says: str) -> None:
     store = Store.open(url)
     answer = await dispatcher(store).dispatch(declare(), None)
     await store.close()
@@ -45,9 +45,9 @@ async def told(url: str, says: str) -> None:
 
 async def waited_for(url: str, says: str, caplog: pytest.LogCaptureFixture) -> None:
     """`doctor` says it, the log does, and the bot starts: it may pass."""
-    [one] = await doctor(url)
-    assert one.state == "broken"
-    assert says in one.says
+    [finding] = await doctor(url)
+    assert finding.state == "broken"
+    assert says in finding.says
     await check_at_start(url)
     assert says in caplog.text
-    await told(url, says)
+    await nothing_recorded(url, says)

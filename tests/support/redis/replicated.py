@@ -57,9 +57,9 @@ async def replicated(folder: Path) -> AsyncIterator[Replicated]:
         await eventually(lambda: _knows(world))
         yield world
     finally:
-        for one in processes.values():
-            one.kill()
-            one.wait()
+        for process in processes.values():
+            process.kill()
+            process.wait()
 
 
 @asynccontextmanager
@@ -129,10 +129,10 @@ async def eventually(true, seconds: float = 120) -> None:
 async def _copies(world: Replicated, port: int) -> bool:
     redis = world.client(port)
     try:
-        said = await redis.info("replication")
+        info = await redis.info("replication")
     finally:
         await redis.aclose()
-    return said["connected_slaves"] == 1 and said["slave0"]["state"] == "online"
+    return info["connected_slaves"] == 1 and info["slave0"]["state"] == "online"
 
 
 async def _knows(world: Replicated) -> bool:

@@ -12,9 +12,9 @@ from bot.connection.client import Script
 def scripts() -> list[Script]:
     """Every Lua script of the bot."""
     modules = [
-        importlib.import_module(one.name)
-        for one in pkgutil.walk_packages(bot.__path__, "bot.")
-        if "__main__" not in one.name
+        importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(bot.__path__, "bot.")
+        if "__main__" not in module.name
     ]
     return [
         value for module in modules for value in vars(module).values() if isinstance(value, Script)

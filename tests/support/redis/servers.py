@@ -28,11 +28,11 @@ EMBEDDED = Path(str(get_binary_path()))
 NAMED = "FIREBREAK_REDIS_SERVERS"
 
 
-def found() -> list[Path]:
+def installed_servers() -> list[Path]:
     """The servers that can be tried here; the embedded one first."""
-    named = [Path(one) for one in os.environ.get(NAMED, "").split(os.pathsep) if one]
+    named = [Path(place) for place in os.environ.get(NAMED, "").split(os.pathsep) if place]
     installed = [
-        Path(one) for name in ("redis-server", "valkey-server") if (one := shutil.which(name))
+        Path(path) for name in ("redis-server", "valkey-server") if (path := shutil.which(name))
     ]
     return list(dict.fromkeys([EMBEDDED, *installed, *named]))
 
@@ -62,10 +62,10 @@ class Served:
         """The version of Redis; a Valkey is like 7.2."""
         redis = Redis.from_url(self.url, decode_responses=True, protocol=2)
         try:
-            said = str((await redis.info("server"))["redis_version"])
+            version = str((await redis.info("server"))["redis_version"])
         finally:
             await redis.aclose()
-        return tuple(int(number) for number in said.split(".")[:3])
+        return tuple(int(number) for number in version.split(".")[:3])
 
 
 def _started(port: int, socket: Path, command: list[str]) -> Served:
@@ -91,27 +91,27 @@ async def served(folder: Path, *options: str, binary: Path = EMBEDDED) -> AsyncI
         "",
     ]
     command += ["--dir", str(folder), "--logfile", str(folder / "log"), *options]
-    one = _started(port, socket, command)
+    server = _started(port, socket, command)
     try:
-        await eventually(lambda: _answers(one))
-        yield one
+        await eventually(lambda: _answers(server))
+        yield server
     finally:
-        one.process.kill()
-        one.process.wait()
+        server.process.kill()
+        server.process.wait()
 
 
-async def _answers(one: Served) -> bool:
+async def _answers(server: Served) -> bool:
     """An error that it answers is an answer."""
     try:
-        reader, writer = await asyncio.open_unix_connection(str(one.socket))
+        reader, writer = await asyncio.open_unix_connection(str(server.socket))
     except OSError:
         return False
     writer.write(b"PING\r\n")
-    said = await reader.readline()
+    answer = await reader.readline()
     writer.close()
     with suppress(OSError):
         await writer.wait_closed()
-    return bool(said) and b"LOADING" not in said
+    return bool(answer) and b"LOADING" not in answer
 
 
 @asynccontextmanager

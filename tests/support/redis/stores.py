@@ -31,21 +31,21 @@ async def commit(
 
 async def dump(store: Store) -> dict[str, object]:
     """Everything in Redis, to see that a refused commit changed nothing."""
-    found: dict[str, object] = {}
+    keys: dict[str, object] = {}
     for key in sorted(await store.redis.keys("*")):
         match await store.redis.type(key):
             case "string":
-                found[key] = await store.redis.get(key)
+                keys[key] = await store.redis.get(key)
             case "hash":
-                found[key] = await store.redis.hgetall(key)
+                keys[key] = await store.redis.hgetall(key)
             case "list":
-                found[key] = await store.redis.lrange(key, 0, -1)
+                keys[key] = await store.redis.lrange(key, 0, -1)
             case "zset":
-                found[key] = await store.redis.zrange(key, 0, -1, withscores=True)
+                keys[key] = await store.redis.zrange(key, 0, -1, withscores=True)
             case "set":
-                found[key] = await store.redis.smembers(key)
+                keys[key] = await store.redis.smembers(key)
             case "stream":
-                found[key] = await store.redis.xrange(key)
+                keys[key] = await store.redis.xrange(key)
             case other:
                 raise AssertionError(other)
-    return found
+    return keys

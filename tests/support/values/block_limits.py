@@ -144,8 +144,8 @@ recommendations = st.builds(
 )
 
 blasts = st.builds(
-    lambda users, features, names, said: blast(
-        users, features, top_features=names, regions=names, organisations=names, sentences=said
+    lambda users, features, names, sentences: blast(
+        users, features, top_features=names, regions=names, organisations=names, sentences=sentences
     ),
     st.sampled_from(Word),
     st.sampled_from(Word),
@@ -211,7 +211,7 @@ rounds = st.lists(
         investigate_by=st.none() | st.just("U0BOB"),
     ),
     max_size=3,
-).map(lambda found: tuple(r.model_copy(update={"number": n}) for n, r in enumerate(found, 1)))
+).map(lambda drawn: tuple(r.model_copy(update={"number": n}) for n, r in enumerate(drawn, 1)))
 
 suspects = st.builds(
     Suspect,
@@ -237,7 +237,7 @@ hypotheses = st.lists(
         url=maybe,
     ),
     max_size=12,
-).map(lambda found: tuple(h.model_copy(update={"id": f"H{n}"}) for n, h in enumerate(found, 1)))
+).map(lambda drawn: tuple(h.model_copy(update={"id": f"H{n}"}) for n, h in enumerate(drawn, 1)))
 
 pictures = st.builds(
     lambda begin, seconds, counts: Picture(

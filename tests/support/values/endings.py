@@ -80,7 +80,7 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
                 ]
             )
         case wanted.Investigate():
-            one = Hypothesis(
+            hypothesis = Hypothesis(
                 id="H1",
                 kind=HypothesisKind.RELEASE,
                 says="1.3.0 broke it",
@@ -90,7 +90,9 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             return st.sampled_from(
                 [
                     said.Investigated(
-                        investigation=Investigation(hypotheses=(one,), good="1.2.0", bad="1.3.0")
+                        investigation=Investigation(
+                            hypotheses=(hypothesis,), good="1.2.0", bad="1.3.0"
+                        )
                     ),
                     said.Investigated(investigation=Investigation()),
                 ]
@@ -201,10 +203,12 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             return linear_issues("s1", now).map(lambda i: said.ItemSynced(number=number, issue=i))
         case wanted.TellDiscord():
             return st.just(said.DiscordPosted(id="9"))
-        case wanted.ReadMessage(ts=ts, seen=seen):
+        case wanted.ReadMessage(ts=ts, seen=event_ts):
             texts = st.sampled_from(["", "db-2 is full", "db-2 was full"])
             return texts.map(
-                lambda text: said.MessageRead(ts=ts, event_ts=seen, at=now, text=text, by="U0BOB")
+                lambda text: said.MessageRead(
+                    ts=ts, event_ts=event_ts, at=now, text=text, by="U0BOB"
+                )
             )
         case wanted.Page(key=key):
             return st.just(said.Paged(key=key, via="PagerDuty"))

@@ -25,11 +25,11 @@ TURN_OFF = ("./flag.sh", "off", "{change}")
 
 def flagged(change: ChangeSeen = FLAG, **fields: Any) -> TriageReport:
     """Return a report that recommends to take this change back."""
-    found = report(Choice.TURN_OFF, changes=(change,), flag_evidence=SEEN, **fields)
+    measured = report(Choice.TURN_OFF, changes=(change,), flag_evidence=SEEN, **fields)
     reasons = (
         "31 users; payment and cart.",
         "Trouble began 2026-11-22 03:00 UTC, 2 min after flag new-pricing was turned on.",
         "99 % of the events have it on, of the other errors 2 %.",
     )
-    advice = found.recommendation.model_copy(update={"change": change, "reasons": reasons})
-    return found.model_copy(update={"recommendation": advice})
+    advice = measured.recommendation.model_copy(update={"change": change, "reasons": reasons})
+    return measured.model_copy(update={"recommendation": advice})

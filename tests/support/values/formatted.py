@@ -9,10 +9,10 @@ from typing import Any
 def formatted(thing: Any) -> Iterator[str]:
     """Every text in which Slack would format, link and mention."""
     if isinstance(thing, list):
-        for one in thing:
-            yield from formatted(one)
+        for part in thing:
+            yield from formatted(part)
     elif isinstance(thing, dict):
         if thing.get("type") == "mrkdwn":
             yield thing["text"]
-        for one in thing.values():
-            yield from formatted(one)
+        for part in thing.values():
+            yield from formatted(part)

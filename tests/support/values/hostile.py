@@ -81,10 +81,12 @@ class Hostile:
         if origin is Literal:
             return inside[self._next % len(inside)]
         if origin in (Union, types.UnionType):
-            return self._value(name, next(one for one in inside if one is not type(None)), limits)
+            return self._value(
+                name, next(part for part in inside if part is not type(None)), limits
+            )
         if origin is tuple:
             every = inside[:1] * 2 if inside[-1:] == (Ellipsis,) else inside
-            return tuple(self._value(name, one) for one in every)
+            return tuple(self._value(name, item) for item in every)
         if origin is dict:
             return {}
         return self._plain(name, kind, limits)
@@ -100,7 +102,9 @@ class Hostile:
                 return GOOD
             if name in OURS:
                 return OURS[name]
-            most = next((one.max_length for one in limits if hasattr(one, "max_length")), 5000)
+            most = next(
+                (limit.max_length for limit in limits if hasattr(limit, "max_length")), 5000
+            )
             return self.word()[:most]
         made: dict[Any, Any] = {
             bool: self._next % 2 == 0,

@@ -8,7 +8,7 @@ from typing import Any
 from phases.record.memories import PastIncident
 
 
-def one(number: int, month: int = 10, **changes: Any) -> PastIncident:
+def past_incident(number: int, month: int = 10, **changes: Any) -> PastIncident:
     fields: dict[str, Any] = {
         "id": f"INC-{number:04d}",
         "service": "shop",

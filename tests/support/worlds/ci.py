@@ -11,12 +11,12 @@ import httpx
 
 from sandbox.credentials import DEPLOY_SECRET
 from sandbox.world import World
-from tests.support.worlds.webhook_bodies import told
+from tests.support.worlds.webhook_bodies import deploy_body
 
 
 async def ci(world: World, version: str, event: str = "finished") -> dict[str, Any]:
     """CI's webhook, as the pipeline of the shop sends it."""
-    body = json.dumps(told(event, version=version)).encode()
+    body = json.dumps(deploy_body(event, version=version)).encode()
     signature = "sha256=" + hmac.new(DEPLOY_SECRET.encode(), body, hashlib.sha256).hexdigest()
     async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as http:
         headers = {"X-Firebreak-Signature": signature}

@@ -66,16 +66,16 @@ class Recorder:
         self.asked: list[Asked] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        raw, more, told = b"", True, False
+        raw, more, replayed = b"", True, False
         while more:
             message = await receive()
             raw, more = raw + message.get("body", b""), message.get("more_body", False)
 
         async def again() -> Message:
-            nonlocal told
-            if told:
+            nonlocal replayed
+            if replayed:
                 return await receive()
-            told = True
+            replayed = True
             return {"type": "http.request", "body": raw, "more_body": False}
 
         headers = {k.decode().lower(): v.decode() for k, v in scope["headers"]}
@@ -107,7 +107,11 @@ class World:
         return self.recorder.asked
 
     def sent(self, method: str, ending: str) -> list[Asked]:
-        return [one for one in self.asked if one.method == method and one.path.endswith(ending)]
+        return [
+            request
+            for request in self.asked
+            if request.method == method and request.path.endswith(ending)
+        ]
 
 
 @asynccontextmanager
@@ -134,8 +138,8 @@ async def github_world(store: Store) -> AsyncIterator[World]:
             url,
         )
         await client.aclose()
-    for one in recorder.asked:
-        held(one)
+    for request in recorder.asked:
+        held(request)
 
 
 # --- GitHub's own description ---------------------------------------------------------------------
@@ -153,7 +157,7 @@ def _paths() -> list[tuple[re.Pattern[str], str]]:
     A path parameter is one segment; `path` and `ref` may be several.
     """
     several = {"{path}", "{ref}", "{basehead}"}
-    found: list[tuple[re.Pattern[str], str]] = []
+    patterns: list[tuple[re.Pattern[str], str]] = []
     for template in sorted(description()["paths"], key=len, reverse=True):
         parts = re.split(r"(\{\w+\})", template)
         pattern = "".join(
@@ -162,8 +166,8 @@ def _paths() -> list[tuple[re.Pattern[str], str]]:
             else re.escape(p)
             for p in parts
         )
-        found.append((re.compile(pattern), template))
-    return found
+        patterns.append((re.compile(pattern), template))
+    return patterns
 
 
 def _resolved(value: Any) -> Any:
@@ -190,36 +194,38 @@ def operation(method: str, path: str) -> Mapping[str, Any]:
     raise AssertionError(f"GitHub's description knows no {method} {path}")
 
 
-def held(one: Asked) -> None:
+def held(request: Asked) -> None:
     """Check path, method, query, body, media type and version against the description.
 
     Forbidden calls fail.
     """
-    assert one.headers["accept"] == "application/vnd.github+json"
-    assert one.headers["x-github-api-version"] == "2022-11-28"
-    assert not re.search(NEVER, f"{one} {one.body}", re.IGNORECASE), f"{one}: that is never done"
-    if one.path.endswith("/merge"):
-        assert one.method == "PUT"
-        assert re.fullmatch(r"/repos/[^/]+/[^/]+/pulls/\d+/merge", one.path)
-        assert set(one.body) == {"sha", "merge_method"}, (
+    assert request.headers["accept"] == "application/vnd.github+json"
+    assert request.headers["x-github-api-version"] == "2022-11-28"
+    assert not re.search(NEVER, f"{request} {request.body}", re.IGNORECASE), (
+        f"{request}: that is never done"
+    )
+    if request.path.endswith("/merge"):
+        assert request.method == "PUT"
+        assert re.fullmatch(r"/repos/[^/]+/[^/]+/pulls/\d+/merge", request.path)
+        assert set(request.body) == {"sha", "merge_method"}, (
             "always at a head that somebody looked at, and nothing else"
         )
-    if one.path == "/graphql":
-        assert set(one.body) == {"query", "variables"}
+    if request.path == "/graphql":
+        assert set(request.body) == {"query", "variables"}
         return
-    known = operation(one.method, one.path)
+    known = operation(request.method, request.path)
     parameters = {
         p["name"]: p for p in map(_resolved, known.get("parameters", [])) if p["in"] == "query"
     }
-    for name, text in parse_qsl(one.query, keep_blank_values=True):
-        assert name in parameters, f"{one}: there is no parameter {name}"
+    for name, text in parse_qsl(request.query, keep_blank_values=True):
+        assert name in parameters, f"{request}: there is no parameter {name}"
         schema = parameters[name]["schema"]
         jsonschema.validate(int(text) if schema.get("type") == "integer" else text, schema)
     body = known.get("requestBody")
     if body is None:
-        assert one.body is None, f"{one} has a body"
+        assert request.body is None, f"{request} has a body"
         return
     schema = _resolved(body["content"]["application/json"]["schema"])
-    strange = set(one.body) - set(schema["properties"])
-    assert not strange, f"{one}: the body knows no {strange}"
-    jsonschema.validate(one.body, schema)
+    strange = set(request.body) - set(schema["properties"])
+    assert not strange, f"{request}: the body knows no {strange}"
+    jsonschema.validate(request.body, schema)

@@ -137,14 +137,14 @@ class House:
     http: httpx.AsyncClient
 
     async def newest(self) -> Incident:
-        found = await self.dispatcher.find(open_only=False)
-        assert found, "no incident was declared"
-        return found[0]
+        incidents = await self.dispatcher.find(open_only=False)
+        assert incidents, "no incident was declared"
+        return incidents[0]
 
     async def count(self) -> int:
         return len(await self.dispatcher.find(open_only=False))
 
-    async def said(self, action: Action, incident: str | None) -> Incident:
+    async def dispatch(self, action: Action, incident: str | None) -> Incident:
         answer = await self.dispatcher.dispatch(action, incident)
         assert isinstance(answer, Recorded), answer
         return answer.incident
@@ -161,10 +161,12 @@ class House:
         channel = self.slack.workspace.create_channel("inc-0001-shop", BOT_USER)
         for who in ("U0ALICE", "U0BOB"):
             self.slack.workspace.join(channel, who)
-        incident = await self.said(
+        incident = await self.dispatch(
             ChannelOpened(channel=Channel(id=channel.id, name=channel.name)), incident.id
         )
-        incident = await self.said(Triaged(report=measured or report(Choice.ROLLBACK)), incident.id)
+        incident = await self.dispatch(
+            Triaged(report=measured or report(Choice.ROLLBACK)), incident.id
+        )
         message = await self.post(incident)
         return await self.newest(), message
 
@@ -177,7 +179,7 @@ class House:
             channel=incident.channel.id, **shown.payload()
         )
         ref = MessageRef(channel=incident.channel.id, ts=str(posted["ts"]))
-        await self.said(MessagePosted(name=f"decision:{number}", ref=ref), incident.id)
+        await self.dispatch(MessagePosted(name=f"decision:{number}", ref=ref), incident.id)
         return await self.slack.alice.sees("Recommended:", incident.channel.id)
 
     async def idle(self) -> None:
@@ -217,7 +219,7 @@ async def house(
             client=slack.web,
             me=ME,
             source_for=lambda _: shop,  # pyright: ignore[reportArgumentType]  of SourceCode only this much is asked
-            deployer_for=lambda one: shop if one.deployer else None,
+            deployer_for=lambda chosen: shop if chosen.deployer else None,
             tracker=tracker,
             deployments=deployments,
             once=ExpiringKeys(store),

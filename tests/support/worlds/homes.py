@@ -30,7 +30,8 @@ def home_of(
     burning, written = mine_first(worse_first(map(short_record, incidents)), me, owned)
     owed = owed_items(map(short_record, owing), me, now.date())
     first, later = (
-        First([every[one.id] for one in some[:SHOWN]], len(some)) for some in (burning, written)
+        First([every[record.id] for record in some[:SHOWN]], len(some))
+        for some in (burning, written)
     )
     own = [(written_up[id], _items(written_up[id])[n - 1]) for id, n in owed.own[:ITEMS]]
     return home(HomeContents(first, later, Items(own, owed), months), me, now, site=site)

@@ -18,10 +18,10 @@ from tests.support.worlds.sentry_world import NOW, SHOP, World, ago, incident
 async def recovered(w: World, minutes: float, **fields: object) -> Incident:
     """Verified so many minutes ago; the fire of it ended 6 minutes and more ago by then."""
     burning = await burned(w)
-    one = burning.rounds[0].model_copy(update={"verdict": "recovered"})
+    round_ = burning.rounds[0].model_copy(update={"verdict": "recovered"})
     until = ago(minutes) + GUARD
     changed = {
-        "rounds": (one,),
+        "rounds": (round_,),
         "recovered_at": ago(minutes),
         "guard_until": until,
         "status": Status.MITIGATED,
@@ -29,10 +29,10 @@ async def recovered(w: World, minutes: float, **fields: object) -> Incident:
     return burning.model_copy(update={**changed, **fields})
 
 
-def looked(story: Story, found: Found, events: int = 0, *, after: float = 1) -> None:
+def looked(story: Story, outcome: Found, events: int = 0, *, after: float = 1) -> None:
     """The look that is due is made, and comes back with this."""
     story.fires("guard")
-    story.looks_back(found, events=events, after=after)
+    story.looks_back(outcome, events=events, after=after)
 
 
 def passed(story: Story, since: datetime) -> float:
@@ -77,8 +77,8 @@ async def burned(w: World, **fields: Any) -> Incident:
         to_release=Release(version="v2"),
         proof=DeployProof(before="v3", after="v2"),
     )
-    one = Round(number=1, opened_at=ago(14), why="triage", action=action, clock_started_at=CLOCK)
-    return incident(triage=report, rounds=(one,), **fields)
+    round_ = Round(number=1, opened_at=ago(14), why="triage", action=action, clock_started_at=CLOCK)
+    return incident(triage=report, rounds=(round_,), **fields)
 
 
 async def look(
@@ -90,7 +90,7 @@ async def look(
 ) -> Look:
     endpoint = HttpEndpoint(timeout=60, pause=0)
     check = Recheck(burning, service, w.client, endpoint, NOW, doubt)
-    said = await check.look(1, number)
+    result = await check.look(1, number)
     await endpoint.aclose()
-    assert said.round == 1
-    return said.look
+    assert result.round == 1
+    return result.look

@@ -35,7 +35,7 @@ async def on_fire(home: House, number: int, *, private: bool) -> tuple[Incident,
     """
     workspace = home.slack.workspace
     source = Source(kind="person", text="/incident by <@U0REPORTER>")
-    incident = await home.said(
+    incident = await home.dispatch(
         Declare(
             ulid=f"01JD00000000000000000INC{number:02d}",
             title="the signing key is public" if private else "checkout is failing",
@@ -49,12 +49,14 @@ async def on_fire(home: House, number: int, *, private: bool) -> tuple[Incident,
     channel = workspace.create_channel(f"inc-{number:04d}-shop", BOT_USER, is_private=private)
     for who in ("U0REPORTER", "U0LEAD", "U0BOB") if private else INSIDE:
         workspace.join(channel, who)
-    await home.said(ChannelOpened(channel=Channel(id=channel.id, name=channel.name)), incident.id)
-    await home.said(TakeLead(by="U0LEAD", lead="U0LEAD"), incident.id)
+    await home.dispatch(
+        ChannelOpened(channel=Channel(id=channel.id, name=channel.name)), incident.id
+    )
+    await home.dispatch(TakeLead(by="U0LEAD", lead="U0LEAD"), incident.id)
     measured = report(Choice.ROLLBACK, changes=(FLAG,))
     advice = measured.recommendation.model_copy(update={"change": FLAG})
     measured = measured.model_copy(update={"recommendation": advice})
-    incident = await home.said(Triaged(report=measured), incident.id)
+    incident = await home.dispatch(Triaged(report=measured), incident.id)
     shown = home.slack.person("U0BOB")
     posted = views.decision(incident, home.heard.ctx.now(), SHOP, 1).payload()
     await home.slack.client.chat_postMessage(channel=channel.id, **posted)

@@ -149,17 +149,17 @@ class Refusing:
         self.app: ASGIApp | None = None
 
     def refuse(
-        self, *parts: str, status: int = 400, said: str = "Query timeout. Please try again."
+        self, *parts: str, status: int = 400, message: str = "Query timeout. Please try again."
     ) -> None:
         """Whatever has all of these in its decoded URL."""
-        self.rules.append((lambda url: all(part in url for part in parts), status, said))
+        self.rules.append((lambda url: all(part in url for part in parts), status, message))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self.app is not None
         url = f"{scope['path']}?{unquote_plus(scope['query_string'].decode())}"
-        for meets, status, said in self.rules:
+        for meets, status, message in self.rules:
             if meets(url):
-                await JSONResponse({"detail": said}, status)(scope, receive, send)
+                await JSONResponse({"detail": message}, status)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
@@ -210,7 +210,7 @@ class World:
             )
 
     async def triage(self, now: datetime = NOW, **fields: Any) -> TriageReport:
-        found = await triage(
+        triaged = await triage(
             incident(**fields),
             Sources(
                 self.service,
@@ -223,7 +223,7 @@ class World:
             self.known,
             now,
         )
-        return found.report
+        return triaged.report
 
 
 @asynccontextmanager

@@ -77,8 +77,8 @@ class App:
 
     def of_type(self, kind: str) -> list[dict[str, Any]]:
         """Payloads of interactions, or events, of this type."""
-        found = [r.body for r in self.received if r.body.get("type") == kind]
-        return found + [
+        bodies = [r.body for r in self.received if r.body.get("type") == kind]
+        return bodies + [
             r.body["event"] for r in self.received if r.body.get("event", {}).get("type") == kind
         ]
 

@@ -12,7 +12,7 @@ def body(version: str = "v1.4.0", **changes: Any) -> dict[str, Any]:
     https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_status
     """
     at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    told: dict[str, Any] = {
+    payload: dict[str, Any] = {
         "action": "created",
         "deployment_status": {"state": "success", "created_at": at, "creator": {"login": "ci"}},
         "deployment": {
@@ -27,8 +27,8 @@ def body(version: str = "v1.4.0", **changes: Any) -> dict[str, Any]:
     }
     for place, value in changes.items():
         part, _, key = place.partition("__")
-        told[part][key] = value
-    return told
+        payload[part][key] = value
+    return payload
 
 
 def event_alert(
@@ -97,7 +97,7 @@ def metric(action: str = "critical", **fields: Any) -> dict[str, Any]:
     return {"action": action, "data": data}
 
 
-def told(event: str = "finished", **fields: Any) -> dict[str, Any]:
+def deploy_body(event: str = "finished", **fields: Any) -> dict[str, Any]:
     at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     body = {
         "service": "shop",

@@ -120,10 +120,10 @@ async def test_a_timer_that_nobody_fires_is_late(store: Store, redis_url: str) -
         store.keys.timers, {"INC-0001|old": now - 5000, "INC-0001|next": now + 60_000}
     )
     async with serving(Starlette(routes=[metrics_of(world, world.outbox({})).route()])) as url:
-        found = await read(url)
-    assert found[at("timers")] == 2
-    assert found[at("timers_late")] == 1
-    assert 4 < found[at("timers_latest_seconds")] < 60
+        samples = await read(url)
+    assert samples[at("timers")] == 2
+    assert samples[at("timers_late")] == 1
+    assert 4 < samples[at("timers_latest_seconds")] < 60
 
 
 async def test_answers_are_timed_by_path_and_status_and_paths_that_are_not_ours_are_one(
@@ -148,11 +148,11 @@ async def test_answers_are_timed_by_path_and_status_and_paths_that_are_not_ours_
             await client.get(f"{url}{guess}")
         with metrics.timed("socket"):
             pass
-        found = await read(url)
-    assert found[at("ack_seconds_count", path="/ours", status="401")] == 1
-    assert found[at("ack_seconds_count", path="other", status="404")] == 3
-    assert found[at("ack_seconds_count", path="socket", status="200")] == 1
-    assert not any(".env" in str(labels) for _, labels in found)
+        samples = await read(url)
+    assert samples[at("ack_seconds_count", path="/ours", status="401")] == 1
+    assert samples[at("ack_seconds_count", path="other", status="404")] == 3
+    assert samples[at("ack_seconds_count", path="socket", status="200")] == 1
+    assert not any(".env" in str(labels) for _, labels in samples)
 
 
 async def test_calls_are_counted_by_status_and_what_asks_us_to_slow_down_apart(
@@ -180,12 +180,12 @@ async def test_calls_are_counted_by_status_and_what_asks_us_to_slow_down_apart(
         with pytest.raises(HttpError):
             await nowhere.request("POST", "/x")
         await nowhere.aclose()
-        found = await read(url)
-    assert found[at("api_calls_total", system="elsewhere", method="POST", status="200")] == 1
-    assert found[at("api_calls_total", system="elsewhere", method="POST", status="500")] == 1
-    assert found[at("api_rate_limited_total", system="elsewhere")] == 1
-    assert found[at("api_calls_total", system="nowhere", method="POST", status="none")] == 1
-    assert not any("secret-id" in str(labels) for _, labels in found)
+        samples = await read(url)
+    assert samples[at("api_calls_total", system="elsewhere", method="POST", status="200")] == 1
+    assert samples[at("api_calls_total", system="elsewhere", method="POST", status="500")] == 1
+    assert samples[at("api_rate_limited_total", system="elsewhere")] == 1
+    assert samples[at("api_calls_total", system="nowhere", method="POST", status="none")] == 1
+    assert not any("secret-id" in str(labels) for _, labels in samples)
 
 
 async def test_slack_is_counted_by_method_and_by_its_own_word(store: Store, redis_url: str) -> None:
@@ -204,22 +204,22 @@ async def test_slack_is_counted_by_method_and_by_its_own_word(store: Store, redi
         with pytest.raises(SlackRefused):
             await slack.call("chat.postMessage", channel="C1")
         await slack.aclose()
-        found = await read(url)
-    assert found[at("api_calls_total", system="slack", method="views.open", status="200")] == 1
+        samples = await read(url)
+    assert samples[at("api_calls_total", system="slack", method="views.open", status="200")] == 1
     assert (
-        found[
+        samples[
             at("api_calls_total", system="slack", method="chat.postMessage", status="ratelimited")
         ]
         == 1
     )
-    assert found[at("api_rate_limited_total", system="slack")] == 1
+    assert samples[at("api_rate_limited_total", system="slack")] == 1
 
 
 async def test_without_redis_it_still_answers_and_says_so(redis_url: str) -> None:
     away = Store.open("unix:///nowhere/valkey.sock")
     world = World(away, redis_url)
     async with serving(Starlette(routes=[metrics_of(world, world.outbox({})).route()])) as url:
-        found = await read(url)
+        samples = await read(url)
     await away.close()
-    assert found[at("redis_up")] == 0
-    assert at("open_incidents") not in found
+    assert samples[at("redis_up")] == 0
+    assert at("open_incidents") not in samples

@@ -7,11 +7,19 @@ import socket
 
 import pytest
 
-from bot.report import Report, from_line, send_reports
+from bot.report import Report, send_reports
 
 
 def report(running: bool) -> Report:
-    return Report({"outbox": running}, (("say", "done", 2),), {}, {}, (), (), {})
+    return Report(
+        running={"outbox": running},
+        effects=(("say", "done", 2),),
+        timers={},
+        live={},
+        unreadable=(),
+        calls=(),
+        limited={},
+    )
 
 
 async def test_who_begins_is_told_of_again_and_soon(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +30,7 @@ async def test_who_begins_is_told_of_again_and_soon(monkeypatch: pytest.MonkeyPa
     reader, writer = await asyncio.open_connection(sock=theirs)
     telling = asyncio.create_task(send_reports(ours, lambda: next(begins)))
     assert await reader.readline() == b"\n"
-    heard = [from_line(await reader.readline()) for _ in range(3)]
+    heard = [Report.model_validate_json(await reader.readline()) for _ in range(3)]
     telling.cancel()
     await asyncio.gather(telling, return_exceptions=True)
     writer.close()

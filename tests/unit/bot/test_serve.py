@@ -65,8 +65,8 @@ async def test_a_worker_that_fails_in_a_way_nobody_thought_of_begins_again(
 
     async with running(run_forever("outbox", worker)):
         await asyncio.wait_for(works.wait(), 60)
-    said = [one for one in caplog.records if one.levelno == logging.CRITICAL]
-    assert [one.getMessage().partition("\n")[0] for one in said] == [
+    critical = [record for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert [record.getMessage().partition("\n")[0] for record in critical] == [
         "outbox failed with ValueError; it begins again"
     ] * 2
     assert "in fails" in caplog.text

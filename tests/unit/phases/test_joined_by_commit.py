@@ -59,8 +59,8 @@ async def looked(
 ) -> TriageReport:
     elsewhere = GitHubDeployments(hub.client)
     sources = Sources(service, w.client, (), deployer, deploy_history=elsewhere)
-    found = await triage(incident(), sources, (), now)
-    return found.report
+    triaged = await triage(incident(), sources, (), now)
+    return triaged.report
 
 
 @pytest.mark.parametrize("ref", ["main", "refs/heads/main", "release/1.3", "12-fix", "v2"])
@@ -100,8 +100,8 @@ async def test_the_tag_at_the_commit_is_what_the_deployer_gets(hub: Hub) -> None
         w.burn("/cart", "/pay", release=Z)
         elsewhere = GitHubDeployments(hub.client)
         sources = Sources(service, w.client, (), hub.deployer, deploy_history=elsewhere)
-        found = await triage(incident(), sources, (), NOW)
-    report = found.report
+        triaged = await triage(incident(), sources, (), NOW)
+    report = triaged.report
     assert report.running == Release(version="1.3.0", commit=Z)
     assert (report.suspect, report.recommendation.choice) == (
         Release(version=Z, commit=Z),
@@ -243,14 +243,14 @@ async def test_a_command_that_lists_tags_and_a_clone_know_the_commits_without_gi
         update={"deploy": commands, "checkout": str(clone.path), "release": names}
     )
     deployer = CommandDeployer(tmp_path / "state")
-    listed = {one.version: one.commit for one in await deployer.releases(shop)}
+    listed = {release.version: release.commit for release in await deployer.releases(shop)}
     assert listed == {"1.3.0": shas[2], "1.2.0": shas[2], "1.1.0": shas[1], "1.0.0": shas[0]}
     async with world(service=shop) as w:
         for sha, minutes in ((shas[0], 900), (shas[1], 600), (shas[2], 8)):
             w.deployed(sha, minutes)
         w.burn("/cart", "/pay", release=shas[2])
-        found = await triage(incident(), Sources(shop, w.client, (), deployer), (), NOW)
-    assert found.report.suspect == Release(version=shas[2], commit=shas[2])
-    assert found.report.recommendation.target == Release(version="1.1.0", commit=shas[1])
+        triaged = await triage(incident(), Sources(shop, w.client, (), deployer), (), NOW)
+    assert triaged.report.suspect == Release(version=shas[2], commit=shas[2])
+    assert triaged.report.recommendation.target == Release(version="1.1.0", commit=shas[1])
     nowhere = shop.model_copy(update={"checkout": str(tmp_path / "none")})
-    assert {one.commit for one in await deployer.releases(nowhere)} == {None}
+    assert {release.commit for release in await deployer.releases(nowhere)} == {None}

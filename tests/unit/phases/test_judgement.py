@@ -43,19 +43,22 @@ def world(kind: str, seed: int = 3) -> World:
 
 @pytest.mark.parametrize("kind", kinds.names())
 def test_each_kind_has_events_and_the_trouble_that_it_tells_of(kind: str) -> None:
-    one, events = drawn(5, kind)
+    drawn_world, events = drawn(5, kind)
     assert events
-    assert one.truth
-    sight = Hindsight(one, finding=20)
-    hit = [sight.hits(one.production(), minute) for minute in (one.asked, one.asked + 1)]
+    assert drawn_world.truth
+    sight = Hindsight(drawn_world, finding=20)
+    hit = [
+        sight.hits(drawn_world.production(), minute)
+        for minute in (drawn_world.asked, drawn_world.asked + 1)
+    ]
     over = kind in ("hotfix_during", "put_back", "failover", "migration_lock")
-    assert (max(hit) > 0) == (one.cause is not None) or over or kind == "one_person"
+    assert (max(hit) > 0) == (drawn_world.cause is not None) or over or kind == "one_person"
 
 
 def test_going_back_ends_what_a_release_did_and_nothing_else() -> None:
-    one = world("bad_release")
-    sight = Hindsight(one, finding=20)
-    target = one.order[-2]
+    drawn_world = world("bad_release")
+    sight = Hindsight(drawn_world, finding=20)
+    target = drawn_world.order[-2]
     assert sight.helps(Act("roll back", target))
     assert not sight.harms(Act("roll back", target))
     outside = Hindsight(world("database"), finding=20)
@@ -65,8 +68,8 @@ def test_going_back_ends_what_a_release_did_and_nothing_else() -> None:
 
 
 def test_what_makes_it_worse_is_harm() -> None:
-    one = world("one_way")
-    assert Hindsight(one, finding=20).harms(Act("roll back", one.order[-2])) == (
+    drawn_world = world("one_way")
+    assert Hindsight(drawn_world, finding=20).harms(Act("roll back", drawn_world.order[-2])) == (
         "more customers are hit than before"
     )
     fixed = next(w for s in range(40) if (w := world("after_hotfix", s)).security)
@@ -77,11 +80,11 @@ def test_what_makes_it_worse_is_harm() -> None:
 
 
 def test_a_flag_is_turned_off_in_a_minute_and_nothing_can_be_cheaper() -> None:
-    one = world("flag")
-    [flag] = one.changes
-    sight = Hindsight(one, finding=20)
+    drawn_world = world("flag")
+    [flag] = drawn_world.changes
+    sight = Hindsight(drawn_world, finding=20)
     best, least = sight.best()
     assert best == Act("turn off", flag.name)
     assert least < sight.cost(Act("investigate")) < sight.cost(Act("nothing"))
-    unknown = replace(one, changes=(replace(flag, known=False),))
+    unknown = replace(drawn_world, changes=(replace(flag, known=False),))
     assert Hindsight(unknown, finding=20).best()[0].verb != "turn off"

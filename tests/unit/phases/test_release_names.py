@@ -182,15 +182,15 @@ def test_a_release_of_the_whole_organisation_is_the_services_whose_pattern_says_
     shop, billing = Catalogue((shop, billing)).all()
     projects = [ProjectShape(id="1", slug="shop-web"), ProjectShape(id="2", slug="billing-api")]
     made = [ReleaseShape(version=name, projects=projects) for name in ("billing@7.1.0", X)]
-    assert [one.release(shop) for one in made] == [None, Release(version=X)]
-    assert [one.release(billing) for one in made] == [Release(version="7.1.0"), None]
+    assert [shape.release(shop) for shape in made] == [None, Release(version=X)]
+    assert [shape.release(billing) for shape in made] == [Release(version="7.1.0"), None]
 
 
 def test_ci_names_no_branch_and_no_other_services_tag() -> None:
     shop, _ = Catalogue((SHOP, BILLING)).all()
     assert version_told(shop, "refs/tags/shop-v1.4.0") == "1.4.0"
     assert [
-        version_told(shop, told) for told in ("main", "refs/heads/main", "refs/pull/1/merge")
+        version_told(shop, ref) for ref in ("main", "refs/heads/main", "refs/pull/1/merge")
     ] == [None] * 3
     assert (version_told(shop, "main", X), version_told(shop, "billing-v7.1.0", X)) == (X, None)
     assert version_told(shop, "abcdefa") == "abcdefa", "an abbreviated commit may have no digit"
@@ -316,8 +316,8 @@ def test_what_an_incident_rolled_back_is_known_by_its_commit_too() -> None:
     story = mitigated()
     story.incident = story.record.model_copy(update={"rolled_back": ("abababa",)})
     at = story.now
-    seen = DeploySeen(
+    github_deploy = DeploySeen(
         release=Release(version="1.9.0", commit=X), service="shop", started_at=at, source="github"
     )
-    story.say(DeployedByOthers(deploy=seen))
+    story.say(DeployedByOthers(deploy=github_deploy))
     assert "This incident rolled it back." in story.in_channel[0]

@@ -65,8 +65,8 @@ def test_what_cannot_be_said_is_not_said():
 def test_nobody_paged_is_said_to_the_owners_in_one_message():
     story = opened()
     story.fails(wanted.Page(key="sev1", text="INC-0001: 37 users"))
-    told = story.wants(wanted.Say)
-    assert [(t.text, t.mention, t.try_again) for t in told] == [
+    messages = story.wants(wanted.Say)
+    assert [(t.text, t.mention, t.try_again) for t in messages] == [
         ("Nobody could be paged: out of reach. INC-0001: 37 users", ("U0ALICE",), "INC-0001.9.1")
     ]
 
@@ -163,7 +163,7 @@ def test_however_often_it_is_given_up_its_first_id_is_known(effect: wanted.Effec
     for id in ("INC-0001.9.1", "INC-0001.10.1", "INC-0001.11.1"):
         story.fails(effect, "Slack did not answer.", id=id)
         story.say(said.TryAgain(by="U0ALICE", effect_id=id))
-        [effect] = [one for one in story.last.effects if one.same_as(effect)]
+        [effect] = [candidate for candidate in story.last.effects if candidate.same_as(effect)]
         assert effect.wanted_as == "INC-0001.9.1"
 
 
@@ -172,7 +172,9 @@ def test_what_is_tried_again_by_itself_keeps_its_first_id_and_stays_one_failure(
     story.fails(wanted.PostLive(name="tree"))
     for id in ("INC-0001.10.1", "INC-0001.11.1"):
         story.fires(RETRY)
-        [effect] = [one for one in story.last.effects if isinstance(one, wanted.PostLive)]
+        [effect] = [
+            candidate for candidate in story.last.effects if isinstance(candidate, wanted.PostLive)
+        ]
         assert effect.wanted_as == "INC-0001.9.1"
         story.fails(effect, id=id)
     assert [failure.effect_id for failure in story.record.failures] == ["INC-0001.9.1"]
@@ -183,8 +185,8 @@ def test_a_summary_that_is_wanted_anew_is_another_one():
     story.fails(wanted.PostSummary())
     story.say(said.Reopen(by="U0BOB"))
     assert not was_given_up(story.record, wanted.TellDiscord())
-    effects = [one for one in story.last.effects if isinstance(one, wanted.PostSummary)]
-    assert all(one.wanted_as is None for one in effects)
+    effects = [effect for effect in story.last.effects if isinstance(effect, wanted.PostSummary)]
+    assert all(effect.wanted_as is None for effect in effects)
 
 
 def test_an_item_that_worked_takes_back_its_own_failure_alone():

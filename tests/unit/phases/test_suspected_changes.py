@@ -36,7 +36,7 @@ def deploy(before: float) -> DeploySeen:
     return DeploySeen(release=Release(version="v3"), service="shop", started_at=at, source="ci")
 
 
-def seen(on: int, events: int, others_on: int = 0, others: int = 0) -> FlagEvidence:
+def flag_evidence(on: int, events: int, others_on: int = 0, others: int = 0) -> FlagEvidence:
     return FlagEvidence(
         flag="new-pricing", on=on, events=events, others_on=others_on, others=others
     )
@@ -48,8 +48,10 @@ def first_leads(
     counts: FlagEvidence | None = None,
 ) -> bool:
     """Return whether the likeliest goes before a deploy so many minutes before the beginning."""
-    found = suspected_changes(changes, BEGAN, counts)
-    return bool(found) and change_leads(found[0], None if before is None else deploy(before))
+    suspected = suspected_changes(changes, BEGAN, counts)
+    return bool(suspected) and change_leads(
+        suspected[0], None if before is None else deploy(before)
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,13 +61,13 @@ def first_leads(
         (9, 2, None, False),  # the deploy is nearer
         (2, None, None, True),
         (40, None, None, False),  # by its time alone it is too old
-        (9, 2, seen(98, 100, 2, 50), True),  # who has it fails, who has it not does not
-        (40, 9, seen(98, 100, 2, 50), True),
-        (9, 2, seen(98, 100, 49, 50), False),  # it is on for everybody: that tells nothing
-        (2, 9, seen(98, 100, 49, 50), True),
-        (2, 9, seen(3, 100, 2, 50), False),  # it is off where it fails
-        (2, 9, seen(1, 3), True),  # too few events to say anything
-        (2, 9, seen(60, 100), False),  # a third of what fails has it off
+        (9, 2, flag_evidence(98, 100, 2, 50), True),  # who has it fails, who has it not does not
+        (40, 9, flag_evidence(98, 100, 2, 50), True),
+        (9, 2, flag_evidence(98, 100, 49, 50), False),  # it is on for everybody: that tells nothing
+        (2, 9, flag_evidence(98, 100, 49, 50), True),
+        (2, 9, flag_evidence(3, 100, 2, 50), False),  # it is off where it fails
+        (2, 9, flag_evidence(1, 3), True),  # too few events to say anything
+        (2, 9, flag_evidence(60, 100), False),  # a third of what fails has it off
         (-0.5, 3, None, False),  # it burned already, and a deploy was out
         (180, None, None, False),
         (-0.1, 9, None, True),  # two clocks
@@ -81,8 +83,8 @@ def test_a_change_leads_by_its_time_or_by_its_events(
 
 def test_a_release_that_is_likely_all_the_same_goes_before_a_change() -> None:
     (by_time,) = suspected_changes((change(2),), BEGAN, None)
-    (apart,) = suspected_changes((change(2),), BEGAN, seen(98, 100, 0, 50))
-    (alone,) = suspected_changes((change(2),), BEGAN, seen(98, 100))
+    (apart,) = suspected_changes((change(2),), BEGAN, flag_evidence(98, 100, 0, 50))
+    (alone,) = suspected_changes((change(2),), BEGAN, flag_evidence(98, 100))
     assert [change_leads(s, deploy(9), likely=False) for s in (by_time, apart, alone)] == [True] * 3
     assert [change_leads(s, deploy(9), likely=True) for s in (by_time, apart, alone)] == [
         False,
@@ -100,16 +102,16 @@ def test_what_is_back_already_is_no_suspect() -> None:
 def test_of_one_name_the_nearest_is_asked_about_and_events_choose_among_flags() -> None:
     older, newer, other = change(30), change(3), change(1, "banner")
     assert changes_near((older, newer, other), BEGAN) == (other, newer)
-    found = suspected_changes((older, newer, other), BEGAN, seen(99, 100, 0, 40))
-    assert found[0].change == newer, "the events speak for it, though another one is nearer"
+    suspected = suspected_changes((older, newer, other), BEGAN, flag_evidence(99, 100, 0, 40))
+    assert suspected[0].change == newer, "the events speak for it, though another one is nearer"
 
 
 def test_two_sources_tell_of_one_change_and_the_one_with_values_is_believed() -> None:
-    told = change(2, old="off", new="on", source="webhook")
+    by_webhook = change(2, old="off", new="on", source="webhook")
     logged = change(2.3, source="sentry")
-    assert merge_changes((told,), (logged,)) == (told,)
-    assert merge_changes((told,), (change(20, source="sentry"),)) == (
-        told,
+    assert merge_changes((by_webhook,), (logged,)) == (by_webhook,)
+    assert merge_changes((by_webhook,), (change(20, source="sentry"),)) == (
+        by_webhook,
         change(20, source="sentry"),
     )
 
@@ -163,6 +165,6 @@ def test_a_change_is_heard_once_whoever_tells_it() -> None:
 def test_a_flag_that_hardly_any_failing_event_has_on_never_leads(
     flag: float, deployed: float, on: int, more: int, others_on: int, others_off: int
 ) -> None:
-    counts = seen(on, on + more, others_on, others_on + others_off)
+    counts = flag_evidence(on, on + more, others_on, others_on + others_off)
     if counts.events >= 5 and on <= counts.events / 2:
         assert not first_leads((change(flag),), deployed, counts)

@@ -345,8 +345,8 @@ class Life(RuleBasedStateMachine):
     def linear_says(self, data: st.DataObject, changed: tuple[str, ...], late: bool) -> None:
         at = self.now - timedelta(hours=2) if late else self.now
         issue = data.draw(linear_issues(data.draw(st.sampled_from(["t1", "s1", "s9"])), at))
-        told = {"issue": issue, "changed": changed, "by": data.draw(st.sampled_from(["Ann", ""]))}
-        self.heard(said.TicketTold.model_validate(told))
+        fields = {"issue": issue, "changed": changed, "by": data.draw(st.sampled_from(["Ann", ""]))}
+        self.heard(said.TicketTold.model_validate(fields))
 
     @rule(issue=st.sampled_from(["41", "42"]), late=st.booleans())
     def alert(self, issue: str, late: bool) -> None:
@@ -372,12 +372,12 @@ class Life(RuleBasedStateMachine):
 
     @rule(
         number=st.integers(min_value=1, max_value=3),
-        seen=st.integers(min_value=1, max_value=9),
+        second=st.integers(min_value=1, max_value=9),
         pinned=st.booleans(),
     )
-    def message_touched(self, number: int, seen: int, pinned: bool) -> None:
+    def message_touched(self, number: int, second: int, pinned: bool) -> None:
         self.heard(
-            said.MessageTouched(ts=f"{number}.000100", event_ts=f"{seen}.000000", pinned=pinned)
+            said.MessageTouched(ts=f"{number}.000100", event_ts=f"{second}.000000", pinned=pinned)
         )
 
     @precondition(lambda self: self.incident.messages)
@@ -435,10 +435,10 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def one_action_a_round(self) -> None:
-        for one in self.incident.rounds:
-            if one.action is not None:
-                who = (one.action.kind.value, one.action.at.isoformat())
-                assert self.actions_seen.setdefault(one.number, who) == who
+        for round_ in self.incident.rounds:
+            if round_.action is not None:
+                who = (round_.action.kind.value, round_.action.at.isoformat())
+                assert self.actions_seen.setdefault(round_.number, who) == who
 
     @invariant()
     def never_resolved_without_understanding(self) -> None:
@@ -502,7 +502,7 @@ class Life(RuleBasedStateMachine):
 
         It is under way by itself or on a person's request, or has failed.
         """
-        return any(effect.same_as(one) for one in self.pending) or any(
+        return any(effect.same_as(waiting) for waiting in self.pending) or any(
             effect.same_as(wanted.EFFECT.validate_json(f.effect))
             and f"retry:{f.effect_id}" in self.timers
             for f in self.incident.failures

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sandbox.faults import Fault
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import declared, eventually, said, status, told
+from tests.support.bots.stage import declared, ephemeral_with, eventually, messages_with, status
 
 
 async def test_pinned_while_it_is_open_and_one_post_though_its_answer_was_lost(small: World):
@@ -42,7 +42,9 @@ async def test_a_bot_that_may_not_pin_says_what_it_needs_and_can_try_again(small
     # its own, too.
     failed = (
         await eventually(
-            world, lambda: said(alice, channel, "in Discord could not be pinned"), "it is said"
+            world,
+            lambda: messages_with(alice, channel, "in Discord could not be pinned"),
+            "it is said",
         )
     )[-1]
     assert "does not let the bot pin" in plain(failed)
@@ -60,4 +62,4 @@ async def test_a_bot_that_may_not_pin_says_what_it_needs_and_can_try_again(small
         world, lambda: "could not be pinned" not in status(channel), "nothing is left to try"
     )
     await alice.click(failed, "incident.try_again")
-    await told(alice, "That is done")
+    await ephemeral_with(alice, "That is done")

@@ -14,7 +14,7 @@ from sandbox.linear.state import Issue
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
-from tests.support.bots.stage import burn, declared, eventually, said, status
+from tests.support.bots.stage import burn, declared, eventually, messages_with, status
 from tests.support.redis.dump import redis_of
 
 
@@ -23,7 +23,7 @@ def ticket(world: World) -> Issue:
 
 
 def comments(world: World) -> str:
-    return "\n".join(one.body for one in world.linear.comments_on(ticket(world)))
+    return "\n".join(comment.body for comment in world.linear.comments_on(ticket(world)))
 
 
 def roots(world: World, channel: Channel, words: str) -> list[Json]:
@@ -60,7 +60,7 @@ async def resolved(world: World, *items: str, owner: str = "", due: date | None 
         "monitoring": "No alert.",
         "tests": "No test.",
         **rows,
-        **{name: one for name, one in first.items() if one},
+        **{name: value for name, value in first.items() if value},
     }
     await alice.submit(form, entered)
     await alice.sees("PRODUCTION INCIDENT —", channel)
@@ -124,11 +124,14 @@ async def test_what_people_move_in_linear_is_heard_in_slack_and_nothing_bounces(
         world, lambda: "Still here" in comments(world), "the update, after everything else"
     )
     await eventually(world, lambda: "SEV2" in status(channel), "the status says what is true")
-    assert (ticket(world).priority, len(said(alice, channel, "says Bob Okafor in Linear"))) == (
+    assert (
+        ticket(world).priority,
+        len(messages_with(alice, channel, "says Bob Okafor in Linear")),
+    ) == (
         2,
         1,
     )
-    assert len(said(alice, channel, "closed ENG-1")) == 1
+    assert len(messages_with(alice, channel, "closed ENG-1")) == 1
 
     await alice.command("/incident cancel a load test", channel)
     await eventually(world, lambda: ticket(world).state.type == "canceled", "a false alarm")
@@ -218,8 +221,8 @@ async def test_who_is_late_is_reminded_once_a_week_and_once_a_time(small: World)
     await eventually(world, lambda: world.linear.below(ticket(world)), "the sub-issue")
 
     def direct() -> list[Json]:
-        mine = [c for c in world.workspace.channels.values() if c.im_user == alice.id]
-        return [m for c in mine for m in alice.messages(c) if "overdue" in plain(m)]
+        direct_channels = [c for c in world.workspace.channels.values() if c.im_user == alice.id]
+        return [m for c in direct_channels for m in alice.messages(c) if "overdue" in plain(m)]
 
     await overdue(world, "items")
     reminder = (await eventually(world, direct, "a direct message"))[0]
@@ -246,5 +249,5 @@ def working_morning(world: World, person: Person) -> datetime:
 
 
 def buttons(message: Json) -> list[Json]:
-    found: list[Any] = [b.get("accessory") for b in message["blocks"]]
-    return [one for one in found if one]
+    accessories: list[Any] = [b.get("accessory") for b in message["blocks"]]
+    return [accessory for accessory in accessories if accessory]

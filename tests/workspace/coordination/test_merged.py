@@ -16,10 +16,10 @@ from tests.support.bots.stage import (
     SHOP,
     burn,
     declared,
+    ephemeral_with,
     eventually,
-    said,
+    messages_with,
     status,
-    told,
     town,
 )
 
@@ -42,7 +42,7 @@ def ticket_state(world: World, id: str) -> str:
 async def timeline(person: Person, channel: Channel) -> str:
     last = max((m["ts"] for m in person.ephemerals()), default="")
     await person.command("/incident timeline", channel)
-    return plain(await told(person, "React with :pushpin:", after=last))
+    return plain(await ephemeral_with(person, "React with :pushpin:", after=last))
 
 
 async def test_three_become_one_and_one_parts_again_whoever_is_killed_meanwhile(three: World):
@@ -84,7 +84,7 @@ async def test_three_become_one_and_one_parts_again_whoever_is_killed_meanwhile(
     # Search was something else: it has its channel, ticket and timeline again.
     world.faults.next("slack.chat.postMessage", Fault(delay=5), times=3)
     await bob.command("/incident split INC-0002", shop)
-    await told(bob, "INC-0002 is open again, apart from INC-0001")
+    await ephemeral_with(bob, "INC-0002 is open again, apart from INC-0001")
     world.kill_bot()
     await world.bot.until_running()
     await bob.sees("Decision 2", search)
@@ -103,21 +103,21 @@ async def test_three_become_one_and_one_parts_again_whoever_is_killed_meanwhile(
     assert "INC-0003: " in left
 
     # Nothing was said twice, whoever was killed.
-    assert len(said(alice, shop, "are the same")) == 1
-    assert len(said(alice, shop, "is something else")) == 1
+    assert len(messages_with(alice, shop, "are the same")) == 1
+    assert len(messages_with(alice, shop, "is something else")) == 1
     for room, who in ((search, bob), (mail, alice)):
-        assert len(said(who, room, "Duplicate of INC-0001:")) == 1
+        assert len(messages_with(who, room, "Duplicate of INC-0001:")) == 1
 
     # A second split changes nothing, and the one that stayed is offered.
     await bob.command("/incident split INC-0002 from INC-0001")
-    await told(bob, "INC-0002 is not part of INC-0001. Nothing was changed.")
+    await ephemeral_with(bob, "INC-0002 is not part of INC-0001. Nothing was changed.")
     await alice.command("/incident split", shop)
-    asked = await told(alice, "Which one is no part of INC-0001?")
+    asked = await ephemeral_with(alice, "Which one is no part of INC-0001?")
     assert "INC-0002" not in plain(asked)
     await alice.click(asked, "incident.split")
     await alice.sees("Decision 2", mail)
     await alice.command("/incident split", shop)
-    await told(alice, "Nothing is merged into INC-0001.")
+    await ephemeral_with(alice, "Nothing is merged into INC-0001.")
 
 
 async def test_where_the_service_burns_anew_it_is_asked_whether_that_is_the_same(three: World):
@@ -125,14 +125,14 @@ async def test_where_the_service_burns_anew_it_is_asked_whether_that_is_the_same
     await declared(alice, "checkout is failing", "inc-0001-")
     search = await declared(alice, "search is slow", "inc-0002-")
     await alice.command("/incident merge INC-0002 INC-0001")
-    asked = await told(alice, "are the same?")
+    asked = await ephemeral_with(alice, "are the same?")
     await alice.click(asked, "incident.merge")
     await alice.sees("Duplicate of INC-0001", search)
     await declared(alice, "search is down", "inc-0003-")
 
     # Its service has another one by now. As a duplicate it can be reopened, too: that is the same.
     await alice.command("/incident reopen INC-0002")
-    question = await told(alice, "INC-0003 is now open on search")
+    question = await ephemeral_with(alice, "INC-0003 is now open on search")
     await alice.click(question, "incident.split")
     await alice.sees("Decision 2", search)
     await eventually(

@@ -15,9 +15,9 @@ from tests.support.bots.stage import (
     burn,
     declared,
     doctor_of,
+    ephemeral_with,
     eventually,
-    said,
-    told,
+    messages_with,
     town,
 )
 
@@ -32,11 +32,11 @@ async def test_what_would_mention_unknown_owners_is_posted_and_says_so(tmp_path:
         unknown = "the owners' group or user @old-oncall of the catalogue is not known to Slack"
         await eventually(
             world,
-            lambda: said(alice, channel, f"No owner is mentioned: {unknown}"),
+            lambda: messages_with(alice, channel, f"No owner is mentioned: {unknown}"),
             "the page, as a message",
         )
         await alice.click(await alice.sees("Recommended: roll back", channel), "decision.rollback")
-        refused = plain(await told(alice, "I cannot tell who owns shop"))
+        refused = plain(await ephemeral_with(alice, "I cannot tell who owns shop"))
         assert unknown in refused
         assert "try again" not in refused
         assert asked(world) == []

@@ -11,11 +11,11 @@ from tests.support.bots.stage import (
     PATIENCE_SECONDS,
     burn,
     declared,
+    ephemeral_with,
     eventually,
-    said,
+    messages_with,
     status,
     ticket,
-    told,
 )
 from tests.support.redis.dump import redis_of
 
@@ -37,15 +37,15 @@ async def test_whoever_reads_the_announcement_joins_with_one_tap(small: World):
     assert bob.id not in channel.members
     announcement = await bob.sees("checkout is failing", world.workspace.channel("incidents"))
     await bob.click(announcement, "incident.join")
-    await told(bob, f"You are in <#{channel.id}> now.")
+    await ephemeral_with(bob, f"You are in <#{channel.id}> now.")
     assert bob.id in channel.members
     await bob.click(announcement, "incident.join")
-    await told(bob, f"You are in <#{channel.id}> already.")
+    await ephemeral_with(bob, f"You are in <#{channel.id}> already.")
 
     guest = world.guest
     world.workspace.join(world.workspace.channel("incidents"), guest.id)
     await guest.click(announcement, "incident.join")
-    await told(guest, "Only full members of this workspace")
+    await ephemeral_with(guest, "Only full members of this workspace")
     assert guest.id not in channel.members
 
     # An incident that is over has nothing to join any more.
@@ -64,7 +64,7 @@ async def test_the_lead_is_handed_over_and_severity_is_a_persons_word(small: Wor
     burn(world)
     channel = await declared(alice, "checkout is failing")
     await alice.command("/incident lead @gus", channel)
-    await told(alice, "no lead")
+    await ephemeral_with(alice, "no lead")
     await alice.command("/incident lead @bob", channel)
     await bob.sees(f"<@{bob.id}> leads, in place of <@{alice.id}>", channel)
     await eventually(world, lambda: bob.id in channel.members, "the new lead is in the channel")
@@ -72,7 +72,7 @@ async def test_the_lead_is_handed_over_and_severity_is_a_persons_word(small: Wor
         world, lambda: f"Lead*: <@{bob.id}>" in status(channel), "the status names him"
     )
     await bob.command("/incident lead", channel)
-    await told(bob, "leads INC-0001 already")
+    await ephemeral_with(bob, "leads INC-0001 already")
     await bob.command("/incident severity 2", channel)
     await bob.sees("SEV1 → SEV2, says", channel)
     pinned = bob.pinned(channel)[0]
@@ -81,7 +81,7 @@ async def test_the_lead_is_handed_over_and_severity_is_a_persons_word(small: Wor
     await alice.choose(alice.pinned(channel)[0], "incident.more", "Take lead")
     await alice.sees(f"<@{alice.id}> leads, in place of <@{bob.id}>", channel)
     await bob.command("/incident timeline", channel)
-    story = plain(await told(bob, "*INC-0001*"))
+    story = plain(await ephemeral_with(bob, "*INC-0001*"))
     assert f"in place of <@{alice.id}>" in story
     assert "SEV1 → SEV2" in story
 
@@ -98,9 +98,9 @@ async def test_an_update_is_asked_for_posted_everywhere_and_put_off(small: World
     await due_now(world, "update")
     reminder: Json = await alice.sees("What is the status?")
     assert reminder["channel"].startswith("D"), "the lead alone"
-    assert said(alice, channel, "update is due") == []
+    assert messages_with(alice, channel, "update is due") == []
     await alice.click(reminder, "incident.snooze")
-    await told(alice, "I ask again in 15 min")
+    await ephemeral_with(alice, "I ask again in 15 min")
     await due_now(world, "update")
     await alice.sees("What is the status?", after=reminder["ts"])
     await due_now(world, "update")

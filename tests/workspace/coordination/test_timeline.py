@@ -13,7 +13,15 @@ from sandbox.faults import Fault
 from sandbox.slack.block_kit.blocks import elements
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
-from tests.support.bots.stage import Channel, announced, burn, declared, eventually, said, told
+from tests.support.bots.stage import (
+    Channel,
+    announced,
+    burn,
+    declared,
+    ephemeral_with,
+    eventually,
+    messages_with,
+)
 from tests.support.redis.dump import dumped, redis_of
 
 
@@ -22,7 +30,7 @@ async def shown(person: Person, channel: Channel, words: str, *, gone: str = "")
     text, after = "", ""
     for _ in range(100):
         await person.command("/incident timeline INC-0001", channel)
-        answer = await told(person, "*INC-0001*", after=after)
+        answer = await ephemeral_with(person, "*INC-0001*", after=after)
         text, after = plain(answer), answer["ts"]
         if words in text and (not gone or gone not in text):
             return text
@@ -62,14 +70,14 @@ async def test_people_add_to_the_timeline_with_a_pin_and_take_it_back(small: Wor
         assert "db-2" not in str(await dumped(redis))
 
     # The bot's messages may be pinned; a guest's pin is refused.
-    decision = said(alice, channel, "Decision 1")[0]
+    decision = messages_with(alice, channel, "Decision 1")[0]
     alice.react(decision)
     await shown(alice, channel, "📌 a bot")
     guest = world.guest
     world.workspace.join(channel, guest.id)
     second = alice.say(channel, "Between us")
     guest.react(second)
-    await told(guest, "Only full members")
+    await ephemeral_with(guest, "Only full members")
     third = alice.say(channel, "The end of it")
     alice.react(third)
     assert "Between us" not in await shown(alice, channel, "The end of it")
@@ -77,9 +85,9 @@ async def test_people_add_to_the_timeline_with_a_pin_and_take_it_back(small: Wor
 
 async def correcting(person: Person, channel: Channel, words: str) -> Json:
     """The form that corrects the entry with these words."""
-    seen = max((m["ts"] for m in person.ephemerals()), default="")
+    last = max((m["ts"] for m in person.ephemerals()), default="")
     await person.command("/incident timeline INC-0001", channel)
-    await person.click(await told(person, words, after=seen), "incident.correct")
+    await person.click(await ephemeral_with(person, words, after=last), "incident.correct")
     which = await person.open_modal("incident.correct", text="Which entry is wrong?")
     select = next(e for _, e in elements(which["blocks"]) if e["type"] == "static_select")
     texts = [option["text"]["text"] for option in select["options"]]
@@ -100,8 +108,8 @@ def proposed(form: Json) -> str:
 
 
 def file(world: World) -> Path:
-    (found,) = (world.folder / "adr").rglob("*-inc-0001-*.md")
-    return found
+    (path,) = (world.folder / "adr").rglob("*-inc-0001-*.md")
+    return path
 
 
 async def test_words_and_times_are_corrected_and_the_post_mortem_follows(small: World):
@@ -125,7 +133,9 @@ async def test_words_and_times_are_corrected_and_the_post_mortem_follows(small: 
     his, hers = [await correcting(who, channel, "carts work again") for who in (bob, alice)]
     await bob.submit(his, {"text": "carts work for some"})
     await alice.submit(hers, {"at": picked(hers) - 180})
-    page = plain(await told(alice, "Corrected. What was recorded first stays in the record."))
+    page = plain(
+        await ephemeral_with(alice, "Corrected. What was recorded first stays in the record.")
+    )
     line = next(line for line in page.splitlines() if "carts work for some" in line)
     assert f"corrected by <@{bob.id}> and <@{alice.id}>: was" in line
     assert "“carts work again”" in line
@@ -175,14 +185,14 @@ async def test_a_long_timeline_is_read_page_by_page(small: World):
         while (await alice.command(f"/incident update step {number} of the plan", channel)).body:
             continue  # a bot on a busy machine may ask to try again
     await alice.command("/incident timeline", channel)
-    newest = await told(alice, "step 34")
+    newest = await ephemeral_with(alice, "step 34")
     assert "checkout is failing · " not in plain(newest)
     assert "step 2 of" not in plain(newest)
     await alice.click(newest, "incident.timeline")
-    older = await told(alice, "step 2 of")
+    older = await ephemeral_with(alice, "step 2 of")
     assert "step 34" not in plain(older)
     await alice.click(older, "incident.timeline_newer")
-    await told(alice, "step 34")
+    await ephemeral_with(alice, "step 34")
 
 
 async def test_in_a_thread_of_the_announcements_only_what_is_said_there_counts(small: World):
@@ -219,12 +229,12 @@ async def test_an_alert_a_screenshot_and_a_forwarded_message_are_pinned_with_the
         "fallback": "x",
     }
     fired = world.workspace.alert(channel, "alertmanager", webhook=True, attachments=[alert])
-    seen = bob.say(channel, "this is what they see", files=("till.png",))
+    screenshot = bob.say(channel, "this is what they see", files=("till.png",))
     bare = bob.say(channel, "", files=("error.log",))
-    said = bob.forward(
+    forwarded = bob.forward(
         bob.say("general", "customers cannot pay since noon"), channel, "from support"
     )
-    for message in ({**fired, "channel": channel.id}, seen, bare, said):
+    for message in ({**fired, "channel": channel.id}, screenshot, bare, forwarded):
         alice.react(message)
     text = await shown(alice, channel, "customers cannot pay since noon")
     assert f"<@{bob.id}>: from support" in text

@@ -15,19 +15,19 @@ from tests.support.bots.stage import (
     asked,
     burn,
     declared,
+    ephemeral_with,
     eventually,
     go_on_burning,
+    messages_with,
     runs,
-    said,
     status,
-    told,
 )
 
 
 def allow(world: World, *people: Person) -> None:
     """Puts people on call for the service, before anybody has asked Slack who is."""
     group = next(iter(world.workspace.usergroups.values()))
-    group["users"] = [one.id for one in people]
+    group["users"] = [person.id for person in people]
 
 
 async def decided(
@@ -58,12 +58,12 @@ async def test_who_may_not_deploy_is_told_who_may_and_can_break_the_glass(small:
     await eventually(world, lambda: "To decide" in status(channel), "the pinned status follows")
     assert asked(world) == []
     await alice.command("/incident list")
-    assert "1 incident open" in plain(await told(alice, "incident open"))
+    assert "1 incident open" in plain(await ephemeral_with(alice, "incident open"))
 
     # A full member who is not on call may look, and may not deploy.
     bob.join(channel)
     await bob.click(decision, "decision.rollback")
-    refused = await told(bob, "Only the owners of this service deploy it")
+    refused = await ephemeral_with(bob, "Only the owners of this service deploy it")
     assert alice.mention in plain(refused), "who may, by name"
     assert asked(world) == []
 
@@ -122,7 +122,7 @@ async def test_one_action_a_round_whoever_clicks_and_however_often_it_arrives(sm
     first, second = (
         (alice, bob) if f"{alice.mention}, <!date" in plain(alice.now(decision)) else (bob, alice)
     )
-    refusal = plain(await told(second, f"{first.mention} decided"))  # who
+    refusal = plain(await ephemeral_with(second, f"{first.mention} decided"))  # who
     assert "1.2.0" in refusal, "what"
     assert "<!date^" in refusal or "UTC" in refusal, "when"
 
@@ -132,11 +132,11 @@ async def test_one_action_a_round_whoever_clicks_and_however_often_it_arrives(sm
 
     # While it runs: not another one, not a cancel, and the buttons have given way.
     await bob.click(decision, "decision.fixed")
-    await told(bob, "rollback to 1.2.0")
+    await ephemeral_with(bob, "rollback to 1.2.0")
     await alice.command("/incident cancel false alarm", channel)
-    await told(alice, "A deploy is under way")
+    await ephemeral_with(alice, "A deploy is under way")
     await alice.command("/incident rollback", channel)
-    await told(alice, "One action in production at a time")
+    await ephemeral_with(alice, "One action in production at a time")
     assert "decision.rollback" not in str(alice.now(decision))
     go_on_burning(world)
     (world.folder / "hold").unlink()
@@ -148,10 +148,10 @@ async def test_one_action_a_round_whoever_clicks_and_however_often_it_arrives(sm
     again = await alice.sees("Decision 2", channel)
     assert "did not help" in plain(again)
     await alice.click(decision, "decision.rollback")
-    refusal = plain(await told(alice, "Decision 2 is open"))
+    refusal = plain(await ephemeral_with(alice, "Decision 2 is open"))
     assert first.mention in refusal
     await alice.click(decision, "decision.investigate")
-    await told(alice, "That decision is over")
+    await ephemeral_with(alice, "That decision is over")
     assert asked(world) == ["v1.2.0"]
 
 
@@ -171,7 +171,7 @@ async def test_a_false_alarm_ends_with_a_reason_and_closes_the_ticket(small: Wor
     )
     await eventually(world, lambda: "cancelled" in str(world.discord.posts), "Discord")
     await eventually(world, lambda: "Cancelled" in status(channel), "the pinned status")
-    assert len(said(alice, channel, "was cancelled by")) == 1, (
+    assert len(messages_with(alice, channel, "was cancelled by")) == 1, (
         "submitted once, delivered twice, said once"
     )
 
@@ -179,7 +179,7 @@ async def test_a_false_alarm_ends_with_a_reason_and_closes_the_ticket(small: Wor
     bob.join(channel)
     for button in ("decision.investigate", "decision.fixed"):
         await bob.click(decision, button)
-        assert "a load test" in plain(await told(bob, "INC-0001 was cancelled"))
+        assert "a load test" in plain(await ephemeral_with(bob, "INC-0001 was cancelled"))
     for words in (
         "rollback",
         "resolve",
@@ -190,9 +190,9 @@ async def test_a_false_alarm_ends_with_a_reason_and_closes_the_ticket(small: Wor
         after = bob.ephemerals()[-1]["ts"]
         await bob.command(f"/incident {words}", channel)
         if words.startswith("cancel"):  # it may be a new incident
-            await told(bob, "is that about the open incident, or a new one?", after=after)
+            await ephemeral_with(bob, "is that about the open incident, or a new one?", after=after)
         else:
-            await told(bob, "INC-0001 was cancelled", after=after)
+            await ephemeral_with(bob, "INC-0001 was cancelled", after=after)
 
     # The service is free again.
     await declared(bob, "checkout really fails", "inc-0002-")

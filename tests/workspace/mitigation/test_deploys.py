@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sandbox.slack.people import Json
 from sandbox.world import World
-from tests.support.bots.stage import burn, eventually, incidents, said, told
+from tests.support.bots.stage import burn, ephemeral_with, eventually, incidents, messages_with
 from tests.support.worlds.ci import ci
 
 
@@ -22,7 +22,7 @@ async def test_after_a_deploy_new_errors_open_an_incident_by_themselves_and_a_ro
 
     channel = await alice.channel("inc-0001-")
     await alice.command("/incident timeline", channel)
-    await told(alice, "the watch after the deploy of 1.3.0")
+    await ephemeral_with(alice, "the watch after the deploy of 1.3.0")
     decision = await alice.sees("Recommended: roll back", channel)
     assert len(incidents(world)) == 1
 
@@ -37,8 +37,8 @@ async def test_after_a_deploy_new_errors_open_an_incident_by_themselves_and_a_ro
     assert await ci(world, "1.3.2") == {"hold": True, "incident": "INC-0001"}
 
     def warned() -> list[Json]:
-        holds = said(alice, channel, "Hold: shop is rolled back to 1.2.0")
-        return [one for one in holds if "1.3.2 was deployed" in str(one)]
+        holds = messages_with(alice, channel, "Hold: shop is rolled back to 1.2.0")
+        return [message for message in holds if "1.3.2 was deployed" in str(message)]
 
     warning, *_ = await eventually(world, warned, "a warning")
     assert len(incidents(world)) == 1

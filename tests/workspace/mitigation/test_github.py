@@ -29,7 +29,7 @@ from tests.support.bots.stage import (
     declared,
     eventually,
     go_on_burning,
-    said,
+    messages_with,
     town,
     transcript,
 )
@@ -114,7 +114,11 @@ async def test_the_culprits_revert_is_prepared_and_shipped_as_a_hotfix(
     await alice.click(decision, "decision.investigate")
 
     def trees() -> list[Json]:
-        return [m for m in said(alice, channel, "Root cause") if "incident.revert" in json.dumps(m)]
+        return [
+            m
+            for m in messages_with(alice, channel, "Root cause")
+            if "incident.revert" in json.dumps(m)
+        ]
 
     (tree,) = await eventually(world, trees, "a suspect with a pull request")
     await alice.click(tree, "incident.revert")
@@ -151,7 +155,7 @@ async def test_the_post_mortem_is_a_pull_request_in_the_folders_shape_and_rewrit
     burn(world)
     channel = await declared(alice, "checkout is failing")
     await alice.click(await alice.sees("Recommended: roll back", channel), "decision.investigate")
-    await eventually(world, lambda: said(alice, channel, "Root cause"), "the suspects")
+    await eventually(world, lambda: messages_with(alice, channel, "Root cause"), "the suspects")
     await alice.command("/incident fixed flag regions off", channel)
     await alice.sees("*Recovered.*", channel)
 
@@ -195,13 +199,13 @@ async def test_the_post_mortem_is_a_pull_request_in_the_folders_shape_and_rewrit
     await eventually(world, lambda: time.time() > over, "the last of these errors")
     await alice.command("/incident fixed importer repaired", channel)
     resolved = await eventually(
-        world, lambda: said(alice, channel, "*Recovered.*")[1:], "recovered again"
+        world, lambda: messages_with(alice, channel, "*Recovered.*")[1:], "recovered again"
     )
     before = await send("The importer forgets the region.")
     assert before["item_1"] == "a test without a region", "action items keep their places"
     assert before["root_cause"] == "Regions reads a key that old accounts lack."
     await eventually(
-        world, lambda: said(alice, channel, "INC-0001 is resolved")[1:], "resolved again"
+        world, lambda: messages_with(alice, channel, "INC-0001 is resolved")[1:], "resolved again"
     )
     again = github.files[github.branches[pull.head_ref], path]
     assert "The importer forgets the region." in again
@@ -213,14 +217,16 @@ async def test_the_post_mortem_is_a_pull_request_in_the_folders_shape_and_rewrit
     def left() -> list[str]:
         rows = [
             block["accessory"]
-            for block in said(alice, channel, "action item")[-1]["blocks"]
+            for block in messages_with(alice, channel, "action item")[-1]["blocks"]
             if "accessory" in block
         ]
         return [row["value"] for row in rows if row["action_id"] == "incident.item_done"]
 
     await eventually(world, left, "the items can be settled")
     for number in range(len(left()), 0, -1):
-        await alice.click(said(alice, channel, "action item")[-1], "incident.item_done", left()[0])
+        await alice.click(
+            messages_with(alice, channel, "action item")[-1], "incident.item_done", left()[0]
+        )
         await eventually(world, lambda n=number: len(left()) == n - 1, "one less")
     await alice.sees("*INC-0001 is closed.*", channel)
 
@@ -261,5 +267,7 @@ async def test_what_others_deploy(world: World, github: GitHub) -> None:
         answer = await http.post(f"{world.bot_url}/webhooks/github", content=body, headers=headers)
     assert answer.json() == {"incidents": ["INC-0001"]}
     await eventually(
-        world, lambda: said(alice, channel, "1.4.0 was deployed by ci"), "the deploy is said"
+        world,
+        lambda: messages_with(alice, channel, "1.4.0 was deployed by ci"),
+        "the deploy is said",
     )

@@ -24,10 +24,10 @@ from tests.support.bots.on_github import ON_GITHUB, SECRET, deployed, started
 from tests.support.bots.stage import (
     burn,
     declared,
+    ephemeral_with,
     eventually,
-    said,
+    messages_with,
     status,
-    told,
     town,
     transcript,
 )
@@ -86,15 +86,15 @@ async def shipped(world: World, github: GitHub) -> Channel:
 
 
 def pinned(channel: Channel) -> Json:
-    found = channel.message(channel.pins[0]["ts"])
-    assert found is not None
-    return {**found, "channel": channel.id}
+    message = channel.message(channel.pins[0]["ts"])
+    assert message is not None
+    return {**message, "channel": channel.id}
 
 
 async def test_merged_by_a_click(world: World, github: GitHub) -> None:
     channel = await shipped(world, github)
     await world.bob.click(pinned(channel), "incident.merge_hotfix")
-    await told(world.bob, "Only the owners of this service merge its hotfixes")
+    await ephemeral_with(world.bob, "Only the owners of this service merge its hotfixes")
     assert not github.pulls[0].merged
 
     await world.alice.click(pinned(channel), "incident.merge_hotfix")
@@ -126,25 +126,27 @@ async def test_items_and_merge_close_it_together_and_it_is_said_once(
     await alice.sees("INC-0001 is resolved", channel)
 
     def items() -> Json:
-        return said(alice, channel, "action item")[-1]
+        return messages_with(alice, channel, "action item")[-1]
 
     def left() -> list[str]:
         rows = [block["accessory"] for block in items()["blocks"] if "accessory" in block]
         return [row["value"] for row in rows if row["action_id"] == "incident.item_done"]
 
-    await eventually(world, lambda: said(alice, channel, "action items done"), "the list of items")
+    await eventually(
+        world, lambda: messages_with(alice, channel, "action items done"), "the list of items"
+    )
     for number in range(len(left()), 0, -1):
         await alice.click(items(), "incident.item_done", left()[0])
         await eventually(world, lambda n=number: len(left()) == n - 1, "one less")
     assert "Before INC-0001 closes: hotfix #9@fffffff is not merged" in plain(items())
-    assert not said(alice, channel, "INC-0001 is closed")
+    assert not messages_with(alice, channel, "INC-0001 is closed")
 
     github.merge(github.pulls[0], "ada")
     await alice.sees("*INC-0001 is closed.*", channel)
     await eventually(world, lambda: "Closed" in status(channel), "the status")
     closed = [
         m
-        for m in said(alice, channel, "INC-0001 is closed")
+        for m in messages_with(alice, channel, "INC-0001 is closed")
         if "action_id" not in str(m) and "○" not in plain(m)
     ]
     assert len([m for m in closed if plain(m).startswith("*INC-0001 is closed.*")]) == 1
@@ -164,7 +166,9 @@ async def test_a_refused_merge_says_why(world: World, github: GitHub, faults: Fa
     github.push(pull, NEXT)
     await eventually(
         world,
-        lambda: said(world.alice, channel, "has moved on since it was shipped: fffffff → eeeeeee"),
+        lambda: messages_with(
+            world.alice, channel, "has moved on since it was shipped: fffffff → eeeeeee"
+        ),
         "it",
     )
     pull.checks = "SUCCESS"
@@ -190,4 +194,4 @@ async def test_merged_by_somebody_else_is_noticed(world: World, github: GitHub) 
     await eventually(
         world, lambda: "is not merged" not in status(channel), "the line ends in the status"
     )
-    assert len(said(world.alice, channel, "is merged by")) == 1
+    assert len(messages_with(world.alice, channel, "is merged by")) == 1

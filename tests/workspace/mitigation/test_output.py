@@ -9,7 +9,7 @@ import time
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import burn, declared, eventually, said
+from tests.support.bots.stage import burn, declared, eventually, messages_with
 
 CHATTY = """\
 echo "push with token=hunter2hunter2 to https://me:secretpw@registry/x"
@@ -67,4 +67,4 @@ async def test_the_output_of_a_deploy_is_streamed_into_one_reply_and_ends_with_i
     edits = [c for c in world.workspace.calls if c.method == "chat.update"]
     minutes = (time.monotonic() - began) / 60
     assert len(edits) < 40 * (1 + minutes), "the budget of a minute"
-    assert len(said(alice, channel, "Output of the deploy")) == 1
+    assert len(messages_with(alice, channel, "Output of the deploy")) == 1

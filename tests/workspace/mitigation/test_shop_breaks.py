@@ -14,7 +14,7 @@ from sandbox.sentry.alerts import Rule
 from sandbox.shop.git import Tree
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import eventually, said, status
+from tests.support.bots.stage import eventually, messages_with, status
 
 pytestmark = pytest.mark.slow
 
@@ -35,12 +35,12 @@ async def test_one_feature_is_investigated_bisected_and_its_release_rolled_back(
     # The walk to the commit and a real `git bisect run` on the shop's repository start by
     # themselves.
     tree = await eventually(
-        world, lambda: said(alice, channel, "Bisect: the reproduction"), "the bisect"
+        world, lambda: messages_with(alice, channel, "Bisect: the reproduction"), "the bisect"
     )
-    found = plain(tree[-1])
-    assert breakage.commit[:7] in found
-    assert breakage.message.splitlines()[0] in found
-    assert breakage.author.split(" <")[0] in found
+    text = plain(tree[-1])
+    assert breakage.commit[:7] in text
+    assert breakage.message.splitlines()[0] in text
+    assert breakage.author.split(" <")[0] in text
 
     # A person stands behind the cause. A recent deploy as the cause recommends its rollback, in a
     # new round.
@@ -83,7 +83,9 @@ async def test_one_customers_bad_data_is_investigated_and_mended_without_a_deplo
     await alice.submit(form, {"sentence": "the cart was imported again"})
     await eventually(
         world,
-        lambda: "Users are fine" in status(channel) or said(alice, channel, "I cannot tell"),
+        lambda: (
+            "Users are fine" in status(channel) or messages_with(alice, channel, "I cannot tell")
+        ),
         "an end",
     )
 
@@ -113,8 +115,8 @@ async def test_a_hotfix_is_shipped_by_its_head_commit_and_merged_when_users_are_
     (verdict,) = await eventually(
         world,
         lambda: (
-            said(alice, channel, "*Recovered.*")
-            or said(alice, channel, "Does it work for users again?")
+            messages_with(alice, channel, "*Recovered.*")
+            or messages_with(alice, channel, "Does it work for users again?")
         ),
         "a verdict of the checks",
     )
@@ -130,7 +132,7 @@ async def test_a_hotfix_is_shipped_by_its_head_commit_and_merged_when_users_are_
         Tree(shop.repo).try_git("merge-base", "--is-ancestor", breakage.fix_commit, "main")
         is not None
     )
-    assert not said(alice, channel, f"{breakage.fix_commit} was deployed"), (
+    assert not messages_with(alice, channel, f"{breakage.fix_commit} was deployed"), (
         "our own deploy is nothing new"
     )
 
@@ -151,6 +153,9 @@ async def test_a_bad_flag_is_found_in_sentrys_flag_log_and_turned_off(world: Wor
     assert [change.by for change in world.sentry.flag_log] == ["mara@shop.example", "firebreak"]
     await eventually(
         world,
-        lambda: said(alice, channel, "*Recovered.*") or said(alice, channel, "I cannot tell"),
+        lambda: (
+            messages_with(alice, channel, "*Recovered.*")
+            or messages_with(alice, channel, "I cannot tell")
+        ),
         "a verdict of the checks",
     )

@@ -26,8 +26,8 @@ from tests.support.bots.stage import (
     SHOP,
     declared,
     eventually,
+    messages_with,
     running,
-    said,
     status,
     town,
 )
@@ -67,10 +67,10 @@ async def by_hand(tmp_path: Path) -> AsyncIterator[World]:
         yield started
 
 
-def burn_behind_a_flag(world: World, *, told: bool = True) -> None:
+def burn_behind_a_flag(world: World, *, known: bool = True) -> None:
     """The flag was changed 20 s ago, after the deploy; whoever has it fails since then."""
     now = time.time()
-    if told:
+    if known:
         world.sentry.add_flag_change("new-pricing", at=now - 20, by="mara@shop.example")
     for page in PAGES:
         world.sentry.load(
@@ -93,8 +93,8 @@ def turned(world: World) -> list[str]:
 
 async def tell(world: World, at: datetime, **fields: Any) -> httpx.Response:
     """`POST /webhooks/changes`, signed."""
-    told = {"service": "shop", "kind": "flag", "name": "new-pricing", "at": at.isoformat()}
-    raw = json.dumps({**told, **fields}).encode()
+    change = {"service": "shop", "kind": "flag", "name": "new-pricing", "at": at.isoformat()}
+    raw = json.dumps({**change, **fields}).encode()
     signature = hmac.new(CHANGE_SECRET.encode(), raw, hashlib.sha256).hexdigest()
     async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as http:
         return await http.post(
@@ -158,7 +158,7 @@ async def test_without_a_command_it_is_done_by_hand_with_its_link(by_hand: World
     link = "https://flags.shop.example/new-pricing"
     answer = await tell(world, at, **{"from": False, "to": True, "by": "mara", "url": link})
     assert answer.json() == {"recorded": True, "incident": None}
-    burn_behind_a_flag(world, told=False)
+    burn_behind_a_flag(world, known=False)
     channel = await declared(alice, "checkout is failing")
     decision = await alice.sees("Recommended: turn off flag new-pricing", channel)
     assert "after flag new-pricing was turned on" in plain(decision)
@@ -177,13 +177,13 @@ async def test_a_webhook_in_the_future_and_a_sentry_without_flag_log_cost_one_li
     refused = await tell(world, datetime.now(UTC) + timedelta(hours=2), to="on")
     assert refused.status_code == 400
     assert "in the future" in refused.json()["error"]
-    burn_behind_a_flag(world, told=False)
+    burn_behind_a_flag(world, known=False)
     channel = await declared(alice, "checkout is failing")
     decision = await alice.sees("Recommended: roll back", channel)
     assert "Flag changes are not known (Sentry answers 404: it has no flag log)" in plain(decision)
 
     # The sender's clock is mended: the decision follows while nobody has acted.
-    told = await tell(world, datetime.now(UTC) - timedelta(seconds=25), to="on")
-    assert told.json() == {"recorded": True, "incident": "INC-0001"}
+    answer = await tell(world, datetime.now(UTC) - timedelta(seconds=25), to="on")
+    assert answer.json() == {"recorded": True, "incident": "INC-0001"}
     await alice.sees_change(decision, "Recommended: turn off flag new-pricing")
-    assert said(alice, channel, "Flag new-pricing was turned on")
+    assert messages_with(alice, channel, "Flag new-pricing was turned on")

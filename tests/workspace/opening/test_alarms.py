@@ -13,7 +13,7 @@ from sandbox.credentials import ALERT_SECRET, API_TOKEN
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Person, plain
 from sandbox.world import World
-from tests.support.bots.stage import burn, eventually, incidents, opened, status, told
+from tests.support.bots.stage import burn, ephemeral_with, eventually, incidents, opened, status
 
 CANARY = "canary-5e2d"
 """Stands in every refused body, and nowhere in the log."""
@@ -31,7 +31,7 @@ async def post(
 async def timeline(person: Person, channel: Channel) -> str:
     last = max((m["ts"] for m in person.ephemerals()), default="")
     await person.command("/incident timeline", channel)
-    return plain(await told(person, "React with :pushpin:", after=last))
+    return plain(await ephemeral_with(person, "React with :pushpin:", after=last))
 
 
 async def test_each_system_opens_an_incident_and_its_end_is_evidence_never_recovery(small: World):
@@ -59,7 +59,7 @@ async def test_each_system_opens_an_incident_and_its_end_is_evidence_never_recov
         assert titles[sender.key] in status(channel)
         assert "Recovered" not in status(channel)
         await alice.command("/incident resolve", channel)
-        await told(alice, "recovery: nothing was done that was checked")
+        await ephemeral_with(alice, "recovery: nothing was done that was checked")
         await alice.command("/incident cancel false alarm", channel)
         await alice.sees("was cancelled", channel)
     assert len(incidents(world)) == len(SENDERS)

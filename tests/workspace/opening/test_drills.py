@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import asked, burn, declared, eventually, runs, said, status, told
+from tests.support.bots.stage import (
+    asked,
+    burn,
+    declared,
+    ephemeral_with,
+    eventually,
+    messages_with,
+    runs,
+    status,
+)
 
 
 async def test_a_drill_is_marked_everywhere_and_touches_nothing(small: World):
@@ -18,7 +27,7 @@ async def test_a_drill_is_marked_everywhere_and_touches_nothing(small: World):
     assert alice.id not in channel.members, "the owners are not called to a drill"
     assert "DRILL: checkout is failing" in status(channel)
     await eventually(world, lambda: "DRILL" in channel.topic["value"], "the topic")
-    assert said(bob, announcements, "DRILL: checkout is failing")
+    assert messages_with(bob, announcements, "DRILL: checkout is failing")
     await eventually(world, lambda: world.linear.issues, "a ticket")
     assert "DRILL" in world.linear.issues[0].title
 
@@ -47,15 +56,17 @@ async def test_a_drill_is_marked_everywhere_and_touches_nothing(small: World):
     # Practice ends without a post-mortem, and is never remembered in earnest.
     await eventually(
         world,
-        lambda: said(bob, channel, "Recovered") or said(bob, channel, "Did it help"),
+        lambda: (
+            messages_with(bob, channel, "Recovered") or messages_with(bob, channel, "Did it help")
+        ),
         "its check",
     )
-    if not said(bob, channel, "Recovered."):
+    if not messages_with(bob, channel, "Recovered."):
         question = next(m for m in channel.messages if "incident.recovered" in str(m))
         await bob.click(question, "incident.recovered")
         await bob.sees("Recovered", channel)
     await bob.command("/incident postmortem", channel)
-    await told(bob, "A drill needs no post-mortem")
+    await ephemeral_with(bob, "A drill needs no post-mortem")
     await bob.command("/incident resolve", channel)
     await bob.sees("is resolved", channel)
     await alice.command("/incident cancel false alarm", real)

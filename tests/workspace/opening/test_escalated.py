@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.faults import Fault
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import burn, eventually, said, told
+from tests.support.bots.stage import burn, ephemeral_with, eventually, messages_with
 
 
 def bug(world: World, title: str) -> Any:
@@ -29,7 +29,7 @@ async def test_a_sentry_issue_and_a_linear_bug_are_adopted(two_services: World):
     await alice.sees("Recommended: roll back", channel)
 
     await alice.command("/incident timeline", channel)
-    assert "Looked up in Sentry: SHOP-1" in plain(await told(alice, "timeline"))
+    assert "Looked up in Sentry: SHOP-1" in plain(await ephemeral_with(alice, "timeline"))
     await eventually(world, lambda: len(world.linear.issues) == 2, "the ticket")
     ticket = world.linear.issues[1]
     assert ticket.parent_id == known.id
@@ -50,4 +50,4 @@ async def test_a_sentry_issue_and_a_linear_bug_are_adopted(two_services: World):
     form = await bob.open_modal("incident.declare")
     await bob.submit(form, {"service": "search"})
     await eventually(world, lambda: "Go there" in plain(bob.modal() or {}), "it is open already")
-    assert not said(alice, channel, "could not be looked up")
+    assert not messages_with(alice, channel, "could not be looked up")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sandbox.slack.channels import ALICE, Channel
-from tests.support.bots.stage import burn, declared, eventually, said, town
+from tests.support.bots.stage import burn, declared, eventually, messages_with, town
 
 
 async def test_the_channel_of_the_announcements_is_found_at_the_end_of_a_list_that_is_rationed(
@@ -30,4 +30,4 @@ async def test_the_channel_of_the_announcements_is_found_at_the_end_of_a_list_th
         )
         pages = [call for call in world.workspace.calls if call.method == "conversations.list"]
         assert len({call.args.get("cursor") for call in pages}) == len(pages) == 5, "each page once"
-        assert said(alice, channel, "INCIDENTS_CHANNEL") == []
+        assert messages_with(alice, channel, "INCIDENTS_CHANNEL") == []

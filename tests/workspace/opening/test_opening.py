@@ -12,13 +12,13 @@ from sandbox.world import World
 from tests.support.bots.stage import (
     burn,
     declared,
+    ephemeral_with,
     eventually,
     everything,
     incidents,
+    messages_with,
     opened,
-    said,
     status,
-    told,
 )
 
 
@@ -53,7 +53,7 @@ async def test_alert_command_and_phrase_at_once_make_one_incident(small: World):
         "the choice is made",
     )
     await person.command("/incident timeline INC-0001")
-    assert f"<@{person.id}> reports" in plain(await told(person, "timeline")), (
+    assert f"<@{person.id}> reports" in plain(await ephemeral_with(person, "timeline")), (
         "what was said is kept"
     )
     assert len(incidents(world)) == 1
@@ -65,7 +65,7 @@ async def test_alert_command_and_phrase_at_once_make_one_incident(small: World):
 
     # It may really be something else: that is an incident of its own, and says of which it is not.
     await bob.command("/incident the invoices are wrong")
-    choice = await told(bob, "It is something else")
+    choice = await ephemeral_with(bob, "It is something else")
     await bob.click(choice, "incident.something_else")
     other = await bob.channel("inc-0002-")
     assert other.name == "inc-0002-the-invoices-are-wrong"
@@ -89,7 +89,7 @@ async def test_prod_is_down_leads_to_an_incident_by_a_button_and_a_form(two_serv
     await alice.submit(form, {"service": "shop"})
     channel = await opened(alice)
     await alice.command("/incident timeline", channel)
-    await told(alice, "a phrase in <#C0GENERAL>, declared by <@U0ALICE>")
+    await ephemeral_with(alice, "a phrase in <#C0GENERAL>, declared by <@U0ALICE>")
     await alice.sees("Recommended: roll back", channel)
     assert "INC-0001 is declared" in plain(alice.modal() or {})
     await alice.close(await alice.open_modal())
@@ -98,12 +98,12 @@ async def test_prod_is_down_leads_to_an_incident_by_a_button_and_a_form(two_serv
     alice.say(channel, "prod is down here, too")
     await world.delivery.idle()
     await alice.command("/incident status", channel)
-    await told(alice, "INC-0001")
+    await ephemeral_with(alice, "INC-0001")
     offers = [
         m for m in everything(alice, world.workspace.channel("general")) if "on fire?" in plain(m)
     ]
     assert len(offers) == 1
-    assert not said(alice, channel, "on fire?")
+    assert not messages_with(alice, channel, "on fire?")
 
     # A message that somebody wrote is what is wrong: its shortcut brings it into the form.
     written = bob.say(

@@ -13,7 +13,7 @@ from sandbox.linear.state import Issue
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Person, plain
 from sandbox.world import World
-from tests.support.bots.stage import burn, declared, eventually, said, told
+from tests.support.bots.stage import burn, declared, ephemeral_with, eventually, messages_with
 from tests.support.worlds.ci import ci
 
 CANARY = "canary"
@@ -52,7 +52,7 @@ def leaks(world: World, insider: Person, *inside: Channel) -> list[str]:
         file.read_text() + file.name for file in (world.folder / "adr").iterdir()
     ]
     places["the bot's log"] = (world.folder / "bot.log").read_text()
-    return [place for place, told in places.items() if CANARY in str(told).lower()]
+    return [place for place, content in places.items() if CANARY in str(content).lower()]
 
 
 async def test_nobody_outside_its_channel_learns_anything(small: World):
@@ -99,7 +99,7 @@ async def test_nobody_outside_its_channel_learns_anything(small: World):
     ):
         await alice.command(f"/incident {line}")
     await alice.command("/incident cancel INC-0001 not mine")
-    await told(alice, "There is no incident INC-0001")
+    await ephemeral_with(alice, "There is no incident INC-0001")
     await alice.open_home()
     await eventually(world, lambda: alice.home(), "App Home")
     assert "INC-0001" not in json.dumps(alice.home())
@@ -139,9 +139,9 @@ async def test_nobody_outside_its_channel_learns_anything(small: World):
     for line in ("history", "history shop", "trends", "timeline"):
         await alice.command(f"/incident {line}", after)
 
-    assert said(bob, channel, "canary"), "inside it is an incident like any other"
+    assert messages_with(bob, channel, "canary"), "inside it is an incident like any other"
     await bob.command("/incident history")
-    assert "Canary: a signing key is public" in plain(await told(bob, "INC-0001")), (
+    assert "Canary: a signing key is public" in plain(await ephemeral_with(bob, "INC-0001")), (
         "its members look back on it"
     )
 
@@ -151,10 +151,14 @@ async def test_nobody_outside_its_channel_learns_anything(small: World):
     )
     assert "/archives/" in item.description, "for its members: the way there"
     assert "scan for keys" not in str([world.linear.issues, world.linear.comments])
-    await eventually(world, lambda: said(bob, channel, item.identifier), "the list leads there")
+    await eventually(
+        world, lambda: messages_with(bob, channel, item.identifier), "the list leads there"
+    )
     world.linear.move(item.identifier, "completed", by="Bob Okafor")
     await eventually(
-        world, lambda: said(bob, channel, "done by Bob Okafor"), "settled there is settled here"
+        world,
+        lambda: messages_with(bob, channel, "done by Bob Okafor"),
+        "settled there is settled here",
     )
     assert leaks(world, bob, channel) == []
 
@@ -171,7 +175,7 @@ async def test_a_private_incident_is_not_merged_with_one_that_everybody_sees(sma
     await declared(alice, "checkout is failing", "inc-0002-")
     for keep in ("incident.merge", "incident.merge_other"):
         await bob.command("/incident merge INC-0001 INC-0002", room)
-        asked = await told(bob, "are the same?")
+        asked = await ephemeral_with(bob, "are the same?")
         await bob.click(asked, keep)
 
         def refused(ts: str = asked["ts"]) -> bool:
@@ -180,7 +184,7 @@ async def test_a_private_incident_is_not_merged_with_one_that_everybody_sees(sma
 
         await eventually(small, refused, "the refusal in the question's place")
     await alice.command("/incident merge INC-0002 INC-0001")
-    await told(alice, "There is no incident INC-0001")
+    await ephemeral_with(alice, "There is no incident INC-0001")
     assert leaks(small, bob, room) == []
 
 
@@ -190,7 +194,7 @@ async def test_the_channel_decides_who_sees_it(small: World):
     channel = await bob.channel("inc-0001-")
     await bob.sees("Decision 1", channel)
     await alice.command("/incident list")
-    await told(alice, "No incident is open")
+    await ephemeral_with(alice, "No incident is open")
 
     bob.invite(channel, alice.id)
 
@@ -198,17 +202,17 @@ async def test_the_channel_decides_who_sees_it(small: World):
         while True:
             after = max((m["ts"] for m in alice.ephemerals()), default="")
             await alice.command("/incident list")
-            answer = await told(alice, "", after=after)
+            answer = await ephemeral_with(alice, "", after=after)
             if words in plain(answer):
                 return
 
     await listed("INC-0001")
     await alice.command("/incident status INC-0001")
-    await told(alice, "a door is open")
+    await ephemeral_with(alice, "a door is open")
     alice.leave(channel)
     await listed("No incident is open")
     await alice.command("/incident status INC-0001")
-    await told(alice, "There is no incident INC-0001")
+    await ephemeral_with(alice, "There is no incident INC-0001")
 
 
 async def test_where_no_channel_can_be_made_it_runs_in_a_direct_message(small: World):
@@ -224,7 +228,7 @@ async def test_where_no_channel_can_be_made_it_runs_in_a_direct_message(small: W
 
     await eventually(world, direct, "the decision, in a direct message")
     await alice.command("/incident list")
-    await told(alice, "No incident is open")
+    await ephemeral_with(alice, "No incident is open")
     await bob.command("/incident list")
-    await told(bob, "INC-0001")
+    await ephemeral_with(bob, "INC-0001")
     assert leaks(world, bob) == []

@@ -22,7 +22,7 @@ from tests.support.bots.stage import (
     eventually,
     everything,
     incidents,
-    said,
+    messages_with,
     town,
     transcript,
 )
@@ -56,17 +56,17 @@ async def storm(world: World, events: list[Event]) -> list[int | None]:
     """Every event's alert, so many at once; the answers' statuses."""
     room = asyncio.Semaphore(AT_ONCE)
 
-    async def one(event: Event) -> int | None:
+    async def send(event: Event) -> int | None:
         async with room:
             return (await world.alerts.event_alert(event)).status
 
-    return await asyncio.gather(*(one(event) for event in events))
+    return await asyncio.gather(*(send(event) for event in events))
 
 
 def issues(world: World, count: int, *, project: str = "shop", each: int = ALERTS) -> list[Event]:
-    found: list[Event] = []
+    events: list[Event] = []
     for n in range(count):
-        found += world.sentry.load(
+        events += world.sentry.load(
             f"KeyError: 'region {n}'",
             at=time.time() - 30,
             every=25 / (each // count),
@@ -77,7 +77,7 @@ def issues(world: World, count: int, *, project: str = "shop", each: int = ALERT
             release="shop@1.3.0",
             project=project,
         )
-    return found
+    return events
 
 
 async def test_a_thousand_alerts_of_one_issue_are_one_incident_and_a_click_is_heard_meanwhile(
@@ -93,7 +93,7 @@ async def test_a_thousand_alerts_of_one_issue_are_one_incident_and_a_click_is_he
     answers = await telling
     assert set(answers) <= {200, 202}, "none was lost"
     assert len(incidents(world)) == 1
-    alerts = said(alice, channel, "Sentry alert")
+    alerts = messages_with(alice, channel, "Sentry alert")
     assert len(alerts) <= 3, [plain(m) for m in alerts]
     assert len(everything(alice, channel)) < 20
     assert len(world.pagerduty.events) == 1
@@ -110,11 +110,11 @@ async def test_a_thousand_alerts_of_five_issues_are_one_incident_that_knows_them
     names = {world.sentry.issues[event.issue_id].short_id for event in events}
     assert len(names) == 5
 
-    def told() -> bool:
+    def all_named() -> bool:
         text = "\n".join(plain(m) for m in everything(alice, channel)) + str(alice.now(decision))
         return all(f"region {n}" in text for n in range(5))
 
-    await eventually(world, told, "each issue is named")
+    await eventually(world, all_named, "each issue is named")
     assert len(incidents(world)) == 1
 
 
@@ -133,7 +133,9 @@ async def test_a_dependencys_alerts_join_the_incident_of_who_depends_on_it(depen
 
     # With nothing open that depends on it, it has an incident of its own.
     await alice.command("/incident cancel a load test", channel)
-    await eventually(world, lambda: said(alice, channel, "was cancelled"), "the first is over")
+    await eventually(
+        world, lambda: messages_with(alice, channel, "was cancelled"), "the first is over"
+    )
     later = issues(world, 1, project="payments", each=1)
     assert (await world.alerts.event_alert(later[0])).status == 200
     other = await alice.channel("inc-0002-")

@@ -73,8 +73,8 @@ async def trapped(tmp_path: Path) -> AsyncIterator[World]:
 
 async def decision_says(world: World, channel: Channel, words: tuple[str, ...]) -> None:
     decision = await world.alice.sees("Decision 1", channel)
-    for one in words:
-        await world.alice.sees_change(decision, one)
+    for word in words:
+        await world.alice.sees_change(decision, word)
 
 
 async def opened(world: World, *, alerts: bool) -> Channel:

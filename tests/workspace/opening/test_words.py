@@ -10,13 +10,13 @@ from sandbox.world import World
 from tests.support.bots.stage import (
     burn,
     declared,
+    ephemeral_with,
     eventually,
     everything,
     incidents,
     opened,
     status,
     ticket,
-    told,
 )
 from tests.support.values.formatted import formatted
 
@@ -77,12 +77,12 @@ async def test_words_that_could_mean_two_things_are_asked_about(two_services: Wo
     world, alice = two_services, two_services.alice
     # Nearly a subcommand: two buttons.
     await alice.command("/incident rolback")
-    asked = await told(alice, "Did you mean `/incident rollback`")
+    asked = await ephemeral_with(alice, "Did you mean `/incident rollback`")
     assert "decision" not in str(asked)
     await alice.click(asked, "incident.meant")
-    await told(alice, "No incident is open")
+    await ephemeral_with(alice, "No incident is open")
     await alice.command("/incident stauts")
-    asked = await told(alice, "Did you mean `/incident status`")
+    asked = await ephemeral_with(alice, "Did you mean `/incident status`")
     assert incidents(world) == []
     await alice.click(asked, "incident.meant_new")  # it is what is wrong: which service, then?
     form = await alice.open_modal("incident.declare")
@@ -99,24 +99,24 @@ async def test_words_that_could_mean_two_things_are_asked_about(two_services: Wo
 
     # "cancel button is broken" never cancels anything.
     await alice.command("/incident cancel button is broken", channel)
-    asked = await told(alice, "is that about the open incident, or a new one?")
+    asked = await ephemeral_with(alice, "is that about the open incident, or a new one?")
     await alice.click(asked, "incident.meant")
     form = await alice.open_modal("incident.cancel")  # asked once more
     assert "cancelled" not in status(channel)
     await alice.close(form)
     await alice.command("/incident trends")
-    await told(alice, "no incident has ended")
+    await ephemeral_with(alice, "no incident has ended")
 
     # Two are open and none is named: one tap says which.
     await declared(alice, "checkout is slow", "inc-0002-")
     await alice.command("/incident severity 2")
-    asked = await told(alice, "2 incidents are open")
+    asked = await ephemeral_with(alice, "2 incidents are open")
     await alice.click(
         asked,
         "incident.meant",
         value='{"name":"severity","text":"","severity":"2","incident":"INC-0002"}',
     )
-    await told(alice, "INC-0002 is SEV2")
+    await ephemeral_with(alice, "INC-0002 is SEV2")
 
 
 async def test_everything_that_can_be_asked_and_told_while_it_burns(small: World):
@@ -127,7 +127,7 @@ async def test_everything_that_can_be_asked_and_told_while_it_burns(small: World
 
     # From anywhere, because it is the only open one; and the answer names it.
     await bob.command("/incident status")
-    answer = plain(await told(bob, "Recovery check"))
+    answer = plain(await ephemeral_with(bob, "Recovery check"))
     for proof in (
         "Triage report",
         "Root cause with evidence",
@@ -137,11 +137,11 @@ async def test_everything_that_can_be_asked_and_told_while_it_burns(small: World
     ):
         assert proof in answer
     await bob.command("/incident list")
-    assert "INC-0001" in plain(await told(bob, "1 incident open"))
+    assert "INC-0001" in plain(await ephemeral_with(bob, "1 incident open"))
     await bob.command("/incident help")
-    await told(bob, "rollback")
+    await ephemeral_with(bob, "rollback")
     await bob.command("/incident status INC-0099")
-    await told(bob, "There is no incident INC-0099")
+    await ephemeral_with(bob, "There is no incident INC-0099")
 
     bob.join(channel)
     await bob.command("/incident lead", channel)
@@ -175,6 +175,6 @@ async def test_everything_that_can_be_asked_and_told_while_it_burns(small: World
     await bob.submit(form, {"text": "eu-west is fine"})
     await eventually(world, lambda: "eu-west is fine" in status(channel), "the newest update")
     await bob.command("/incident timeline", channel)
-    story = plain(await told(bob, "timeline"))
+    story = plain(await ephemeral_with(bob, "timeline"))
     for words in ("checkout is failing", "1,050 events", "SEV2", "Card payments", "leads"):
         assert words in story, words

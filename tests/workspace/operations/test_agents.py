@@ -8,7 +8,7 @@ from mcp import Client, StdioServerParameters
 
 from sandbox.world import World
 from tests.support.bots.forked import firebreak
-from tests.support.bots.stage import burn, declared, eventually, said
+from tests.support.bots.stage import burn, declared, eventually, messages_with
 
 
 def door(world: World, person: str) -> StdioServerParameters:
@@ -33,7 +33,9 @@ async def test_a_tracer_agent_adds_what_it_found(small: World):
         link = {"id": id, "text": "0 rows in tax_eu_west", "url": "https://db.example.com/q/1"}
         assert not (await agent.call_tool("add_evidence", link)).is_error
     await eventually(
-        world, lambda: said(alice, channel, "by agent tracer"), "the tree names who said it"
+        world,
+        lambda: messages_with(alice, channel, "by agent tracer"),
+        "the tree names who said it",
     )
     await alice.command("/incident timeline", channel)
     await eventually(

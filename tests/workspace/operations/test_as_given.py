@@ -28,7 +28,7 @@ from sandbox.world import World
 from tests.support.bots.serving import serve, serve_as_host
 from tests.support.bots.setting_up import doctor, line
 from tests.support.bots.stage import PATIENCE_SECONDS, burn, declared, town
-from tests.support.bots.stage import told as alone
+from tests.support.bots.stage import ephemeral_with as alone
 from tests.support.redis.authority import Authority
 from tests.support.worlds.local_http import serving
 
@@ -61,9 +61,9 @@ def ci(world: World, secret: str) -> dict[str, str]:
 
 async def tell(world: World, secret: str) -> int:
     async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as http:
-        told = ci(world, secret)
+        request = ci(world, secret)
         url = f"{world.bot_url}/webhooks/deploys"
-        answer = await http.post(url, content=told["content"], headers=told["headers"])
+        answer = await http.post(url, content=request["content"], headers=request["headers"])
         return answer.status_code
 
 
@@ -79,8 +79,8 @@ async def test_a_bot_whose_secrets_end_in_line_ends_lives_through_an_incident(
         await world.alice.sees("Recommended: roll back", channel)
         await world.alice.sees("ENG-", channel)  # Linear
         assert await tell(world, DEPLOY_SECRET) == 200
-        code, told = await doctor(world, DATA_DIR=f"{world.bot.env['DATA_DIR']}\n")
-        assert code == 0, told
+        code, output = await doctor(world, DATA_DIR=f"{world.bot.env['DATA_DIR']}\n")
+        assert code == 0, output
 
 
 async def test_what_cannot_be_read_ends_the_start_with_every_fault(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ async def test_what_cannot_be_read_ends_the_start_with_every_fault(tmp_path: Pat
         "SERVICES_FILE": str(tmp_path),
         "HTTPS_PROXY": "socks5://hush@127.0.0.1:1",
     }
-    code, said = await serve_as_host(wrong, tmp_path)
+    code, output = await serve_as_host(wrong, tmp_path)
     assert code == 2
     named = (
         "SLACK_BOT_TOKEN",
@@ -108,10 +108,10 @@ async def test_what_cannot_be_read_ends_the_start_with_every_fault(tmp_path: Pat
         "folder",
     )
     for name in named:
-        assert name in said, said
-    assert len(said.strip().splitlines()) == 1 + len(named)
-    assert "Traceback" not in said
-    assert "hush" not in said
+        assert name in output, output
+    assert len(output.strip().splitlines()) == 1 + len(named)
+    assert "Traceback" not in output
+    assert "hush" not in output
 
 
 async def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
@@ -123,33 +123,33 @@ async def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
         "DATA_DIR": str(tmp_path),
         "HOST": "127.0.0.1",
     }
-    code, said = await serve({**good, "PORT": str(port)}, tmp_path)
+    code, output = await serve({**good, "PORT": str(port)}, tmp_path)
     assert code == 1
-    assert said.startswith(f"Firebreak cannot start: port {port} cannot be listened on")
+    assert output.startswith(f"Firebreak cannot start: port {port} cannot be listened on")
     server.close()
     await server.wait_closed()
-    code, said = await serve({**good, "HOST": "192.0.2.1"}, tmp_path)
+    code, output = await serve({**good, "HOST": "192.0.2.1"}, tmp_path)
     assert code == 2
-    assert "HOST 192.0.2.1 is no address of this machine" in said
+    assert "HOST 192.0.2.1 is no address of this machine" in output
 
 
 async def test_doctor_tells_when_each_webhook_came_and_with_what_signature(tmp_path: Path) -> None:
     world = town(tmp_path / "world")
     async with world:
-        told = await until(world, "none has arrived since the bot first ran")
-        assert line(told, "Webhook of CI").startswith(" ? ")
+        output = await until(world, "none has arrived since the bot first ran")
+        assert line(output, "Webhook of CI").startswith(" ? ")
 
         for _ in range(3):
             assert await tell(world, "another secret") == 401
-        told = await until(world, "refused with a wrong signature 3 times")
-        assert line(told, "Webhook of CI").startswith(" ✗ ")
-        told = " ".join(told.split())
-        assert "and none was ever right" in told
-        assert "DEPLOY_WEBHOOK_SECRET: choose" in told
+        output = await until(world, "refused with a wrong signature 3 times")
+        assert line(output, "Webhook of CI").startswith(" ✗ ")
+        output = " ".join(output.split())
+        assert "and none was ever right" in output
+        assert "DEPLOY_WEBHOOK_SECRET: choose" in output
 
         assert await tell(world, DEPLOY_SECRET) == 200
-        told = await until(world, "✓ Webhook of CI")
-        assert "last arrived" in line(told, "Webhook of CI")
+        output = await until(world, "✓ Webhook of CI")
+        assert "last arrived" in line(output, "Webhook of CI")
         await world.alice.command("/incident list")
         await until(world, "✓ Requests of Slack")
 
@@ -158,9 +158,9 @@ async def until(world: World, words: str) -> str:
     """Return doctor's output once these words are in it. It is written behind the answer."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
-            _, told = await doctor(world)
-            if words in told:
-                return told
+            _, output = await doctor(world)
+            if words in output:
+                return output
 
 
 @pytest.mark.skipif(not which("openssl"), reason="certificates are made with the program openssl")
@@ -177,18 +177,18 @@ async def test_a_sentry_behind_a_private_authority_is_said_in_the_channel_and_by
             burn(world)
             channel = await declared(world.alice, "checkout is failing")
             # The pinned status.
-            said = plain(await world.alice.sees("Sentry could not be queried", channel))
-            assert "Sentry's certificate has an unknown issuer" in said
+            text = plain(await world.alice.sees("Sentry could not be queried", channel))
+            assert "Sentry's certificate has an unknown issuer" in text
             await world.alice.command("/incident timeline", channel)
             assert "SSL_CERT_FILE" in plain(await alone(world.alice, "timeline"))
-            _, told = await doctor(world)
-            told = " ".join(told.split())
-            assert "✗ Sentry, shop" in told
-            assert "SSL_CERT_FILE: a file with the certificate" in told
-            assert "org:read" not in told
+            _, output = await doctor(world)
+            output = " ".join(output.split())
+            assert "✗ Sentry, shop" in output
+            assert "SSL_CERT_FILE: a file with the certificate" in output
+            assert "org:read" not in output
 
-            code, told = await doctor(world, SSL_CERT_FILE=str(authority.file))
-            assert code == 0, told
+            code, output = await doctor(world, SSL_CERT_FILE=str(authority.file))
+            assert code == 0, output
 
 
 class Behind:
@@ -202,12 +202,12 @@ class Behind:
             answer = await http.request(
                 request.method, url, headers=headers, content=await request.body()
             )
-        kept = {
+        passed_on = {
             name: answer.headers[name]
             for name in ("content-type", "link")
             if name in answer.headers
         }
-        await Response(answer.content, answer.status_code, kept)(scope, receive, send)
+        await Response(answer.content, answer.status_code, passed_on)(scope, receive, send)
 
 
 @pytest.mark.skipif(
@@ -249,10 +249,10 @@ async def test_doctor_with_settings_missing_says_every_fault_of_settings_and_cat
             "PORT": "x",
             "LINEAR_API_KEY": "lin_wh_x",
         }
-        code, told = await doctor(world, **wrong)
+        code, output = await doctor(world, **wrong)
     assert code == 1
     for name in ("SLACK_BOT_TOKEN", "DATA_DIR", "SENTRY_ORG", "PORT", "LINEAR_API_KEY", "ownerz"):
-        assert name in told, name
+        assert name in output, name
 
 
 async def test_from_a_folder_that_has_packages_of_these_names_ours_is_started(

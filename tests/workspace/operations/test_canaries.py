@@ -66,19 +66,19 @@ async def test_no_secret_and_no_end_user_is_written_or_sent_anywhere(small: Worl
         "an end user": "canary-user",
         "an end user's address": ADDRESS,
     }
-    found = [
+    leaks = [
         f"{name} in {where}"
         for where, text in written.items()
         for name, secret in secrets.items()
         if secret in text
     ]
-    assert found == []
+    assert leaks == []
 
 
 async def _everything(world: World) -> dict[str, str]:
     redis = redis_of(world)
     try:
-        kept = str(await dumped(redis))
+        stored = str(await dumped(redis))
     finally:
         await redis.aclose()
     appended = "".join(
@@ -87,7 +87,7 @@ async def _everything(world: World) -> dict[str, str]:
     )
     return {
         "the log": (world.folder / "bot.log").read_text(),
-        "Redis": kept,
+        "Redis": stored,
         "Redis's append-only file, which forgets nothing": appended,
         "what stands in Slack": transcript(world),
         "what Slack was sent": "\n".join(

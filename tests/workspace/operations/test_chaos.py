@@ -40,7 +40,7 @@ async def test_in_bad_weather_every_incident_ends_as_in_good() -> None:
 
 async def test_many_people_decide_at_once_and_all_but_one_are_told_who_was_first() -> None:
     raced = await race(12)
-    assert (raced.actions, raced.told, raced.silent) == (1, 11, 0)
+    assert (raced.actions, raced.informed, raced.silent) == (1, 11, 0)
     assert raced.deploys <= 1
 
 
@@ -51,13 +51,13 @@ async def test_timers_that_fall_due_together_fire_once_each_though_a_clock_is_ki
 
 async def test_with_the_clock_set_every_check_comes_once_and_none_is_judged_wrongly() -> None:
     """Asleep for an hour, and set back: `make chaos` has more of them."""
-    for found in await asyncio.gather(*(stepped(*how) for how in list(STEPS.values())[:2])):
-        assert (found.stuck, found.faults) == (0, [])
-        assert found.verdicts == {"over: recovered": 3, "burns: not recovered": 3}
+    for result in await asyncio.gather(*(stepped(*how) for how in list(STEPS.values())[:2])):
+        assert (result.stuck, result.faults) == (0, [])
+        assert result.verdicts == {"over: recovered": 3, "burns: not recovered": 3}
 
 
 @pytest.mark.parametrize("name", list(TROUBLES))
 async def test_what_was_acknowledged_survives_redis_in_trouble_and_counts_once(name: str) -> None:
-    kept = await trouble(TROUBLES[name])
-    assert kept.acked > 0
-    assert (kept.lost, kept.doubled, kept.faults) == (0, 0, [])
+    outcome = await trouble(TROUBLES[name])
+    assert outcome.acked > 0
+    assert (outcome.lost, outcome.doubled, outcome.faults) == (0, 0, [])

@@ -24,10 +24,10 @@ from tests.support.bots.stage import (
     asked,
     burn,
     declared,
+    ephemeral_with,
     incidents,
     opened,
     runs,
-    told,
     town,
 )
 
@@ -91,7 +91,7 @@ async def test_what_is_forged_malformed_or_too_large_is_refused_and_not_logged(s
             )
             assert answer.status_code == status, what
     await alice.command("/incident list")
-    await told(alice, "No incident is open")
+    await ephemeral_with(alice, "No incident is open")
     assert incidents(world) == [], "nothing was recorded"
 
     # Nor is anything logged of what people write, of who was hit, or of tokens.
@@ -125,14 +125,14 @@ def linear_requests(large: str) -> dict[str, tuple[int, str, dict[str, str]]]:
     def body(**changes: object) -> str:
         data = {"id": CANARY, "priority": 1, "state": {"name": "Done", "type": "completed"}}
         now = round(time.time() * 1000)
-        told = {
+        payload = {
             "type": "Issue",
             "action": "update",
             "webhookTimestamp": now,
             "data": data,
             "updatedFrom": {},
         }
-        return json.dumps(told | changes)
+        return json.dumps(payload | changes)
 
     def signed(text: str, secret: str = LINEAR_SECRET) -> dict[str, str]:
         mark = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
@@ -183,7 +183,7 @@ async def test_an_idle_connection_of_a_balancer_is_not_closed_under_its_next_req
 async def test_wrong_settings_every_fault_at_once(tmp_path: Path):
     services = tmp_path / "services.toml"
     services.write_text('[services.shop]\nownerz = "@x"\n[services.till]\ndeployer = "magic"\n')
-    code, said = await serve(
+    code, output = await serve(
         {"PORT": "a lot", "RECHECK_AFTER_SECONDS": "-3", "REDIS_URL": "ftp://x"}, tmp_path
     )
     assert code == 2
@@ -195,8 +195,8 @@ async def test_wrong_settings_every_fault_at_once(tmp_path: Path):
         "REDIS_URL",
     )
     for name in (*settings, "ownerz", "service till: deployer"):
-        assert name in said, name
-    assert "Traceback" not in said
+        assert name in output, name
+    assert "Traceback" not in output
 
     services.write_text(
         '[services.shop]\nsentry = ["a"]\n[services.till]\nsentry = ["a"]\naliases = ["shop"]\n'
@@ -206,10 +206,12 @@ async def test_wrong_settings_every_fault_at_once(tmp_path: Path):
         "SLACK_SIGNING_SECRET": "s",
         "DATA_DIR": str(tmp_path / "data"),
     }
-    code, said = await serve(good, tmp_path)
+    code, output = await serve(good, tmp_path)
     assert code == 2
-    assert len(said.strip().splitlines()) == 3, "a project in two services, a name for two services"
-    assert "xoxb-secret-1" not in said
+    assert len(output.strip().splitlines()) == 3, (
+        "a project in two services, a name for two services"
+    )
+    assert "xoxb-secret-1" not in output
 
 
 async def test_over_socket_mode(tmp_path: Path):
@@ -239,4 +241,4 @@ async def test_over_socket_mode(tmp_path: Path):
             assert runs(world) == "v1.2.0"
             assert asked(world) == ["v1.2.0"]
             await alice.command("/incident list")
-            assert "1 incident open" in plain(await told(alice, "incident open"))
+            assert "1 incident open" in plain(await ephemeral_with(alice, "incident open"))

@@ -84,13 +84,13 @@ async def test_nothing_that_an_attacker_writes_mentions_links_or_runs(small: Wor
     from_sentry = [text for text in formatted(everything(alice, channel)) if "KeyError" in text]
     assert from_sentry
     assert not [text for text in from_sentry if "<@U0BOB>" in text], "an error's text calls nobody"
-    for told in (
+    for written in (
         world.discord.posts[-1].content,
         *(c.body for c in world.linear.comments),
         world.linear.issues[0].description,
     ):
-        assert "](https://" not in told.replace("\\]", "").replace("\\[", ""), told
-        assert "<img" not in told.replace("\\<", "")
-        assert "@everyone" not in told
+        assert "](https://" not in written.replace("\\]", "").replace("\\[", ""), written
+        assert "<img" not in written.replace("\\<", "")
+        assert "@everyone" not in written
     for line in log_lines(world):
         assert json.loads(line)["said"], "a line of the log is one line"

@@ -27,9 +27,9 @@ def half(world: World, name: str) -> int | None:
 
 
 def pid_of(world: World, name: str) -> int:
-    found = half(world, name)
-    assert found is not None, f"no {name} runs"
-    return found
+    pid = half(world, name)
+    assert pid is not None, f"no {name} runs"
+    return pid
 
 
 def gone(pid: int) -> bool:

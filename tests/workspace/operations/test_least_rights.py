@@ -67,32 +67,32 @@ async def test_the_least_rights_carry_a_whole_incident_and_nobody_says_the_passw
                 "App Home shows it",
             )
 
-            said = await doctor_of(world)
-            assert "✗" not in said.split("Redis")[1].splitlines()[0]
+            output = await doctor_of(world)
+            assert "✗" not in output.split("Redis")[1].splitlines()[0]
             log = (world.folder / "bot.log").read_text()
             written = {
-                "doctor": said,
+                "doctor": output,
                 "the log": log,
                 "Slack": transcript(world),
                 "Redis": str(await dumped(admin)),
             }
-            found = [
+            leaks = [
                 f"{part} in {where}"
                 for where, text in written.items()
                 for part in PARTS
                 if part in text
             ]
-            assert found == []
+            assert leaks == []
             assert "no permission" not in log
             assert "does not let this user" not in log
         refused = await admin.execute_command("ACL", "LOG")
-        told = {
+        commands = {
             entry["object"]
             if isinstance(entry, dict)
             else dict(zip(entry[::2], entry[1::2], strict=True))["object"]
             for entry in refused
         }
-        assert told <= {"info", "config|get"}  # doctor asks, and does without
+        assert commands <= {"info", "config|get"}  # doctor asks, and does without
     finally:
         await admin.aclose()
         server.kill()

@@ -18,7 +18,14 @@ from bot.runtime.ending import STOP_SECONDS
 from sandbox.faults import Fault
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import burn, declared, eventually, log_lines, said, told
+from tests.support.bots.stage import (
+    burn,
+    declared,
+    ephemeral_with,
+    eventually,
+    log_lines,
+    messages_with,
+)
 
 PROMISED = 10.0
 """docs/operations.md: "SIGTERM ends it within 10 seconds"."""
@@ -65,7 +72,7 @@ async def test_a_hung_call_outside_does_not_hold_the_stop(sentry_hangs: World):
         lambda: alice.id in channel.members and channel.pins,
         "people are in, the status is pinned",
     )
-    assert len(said(alice, channel, "Decision 1")) == 1
+    assert len(messages_with(alice, channel, "Decision 1")) == 1
     assert len(world.linear.issues) == 1
     assert [
         plain(m)
@@ -87,7 +94,7 @@ async def test_metrics_and_log_tell_of_an_incident(small: World):
     await alice.click(decision, "decision.rollback")
     await alice.sees("Recovered.", channel)
     await alice.click(decision, "decision.rollback")  # too late: she alone is told
-    await told(alice, "Nothing more was done")
+    await ephemeral_with(alice, "Nothing more was done")
 
     async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as http:
         text = (await http.get(f"{world.bot_url}/metrics")).text
@@ -96,32 +103,32 @@ async def test_metrics_and_log_tell_of_an_incident(small: World):
         for sample in family.samples:
             samples.setdefault(sample.name, []).append((sample.labels, sample.value))
 
-    def one(name: str, **labels: str) -> float:
-        found = [
+    def metric(name: str, **labels: str) -> float:
+        values = [
             value
             for given, value in samples[f"firebreak_{name}"]
             if labels.items() <= given.items()
         ]
-        assert found, (name, labels, samples[f"firebreak_{name}"])
-        return sum(found)
+        assert values, (name, labels, samples[f"firebreak_{name}"])
+        return sum(values)
 
-    assert one("ack_seconds_count", path="/slack/events", status="200") >= 3
-    assert one("effects_total", result="done") > 5
+    assert metric("ack_seconds_count", path="/slack/events", status="200") >= 3
+    assert metric("effects_total", result="done") > 5
     assert {"deploy.start", "triage", "say"} & {
         labels["kind"] for labels, _ in samples["firebreak_effects_total"]
     }
-    assert one("effects_oldest_seconds") < 60
-    assert one("timers_late") >= 0
-    assert one("timers_latest_seconds") >= 0
-    assert one("api_calls_total", system="slack", method="chat.postMessage", status="200") >= 3
-    assert one("api_calls_total", system="slack", method="response_url", status="200") >= 1
+    assert metric("effects_oldest_seconds") < 60
+    assert metric("timers_late") >= 0
+    assert metric("timers_latest_seconds") >= 0
+    assert metric("api_calls_total", system="slack", method="chat.postMessage", status="200") >= 3
+    assert metric("api_calls_total", system="slack", method="response_url", status="200") >= 1
     for system in ("sentry", "linear", "discord", "pagerduty"):
-        assert one("api_calls_total", system=system) >= 1, system
-    assert one("api_rate_limited_total", system="slack") == 1
-    assert one("open_incidents") == 1
+        assert metric("api_calls_total", system=system) >= 1, system
+    assert metric("api_rate_limited_total", system="slack") == 1
+    assert metric("open_incidents") == 1
     for worker in ("outbox", "clock", "live", "watch"):
-        assert one("worker_running", worker=worker) == 1
-    assert one("redis_up") == 1
+        assert metric("worker_running", worker=worker) == 1
+    assert metric("redis_up") == 1
 
     log = [json.loads(line) for line in log_lines(world)]
     decided = next(line for line in log if line["said"] == "INC-0001 decide.rollback")

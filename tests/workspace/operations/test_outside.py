@@ -18,14 +18,14 @@ from tests.support.bots.stage import (
     asked,
     burn,
     declared,
+    ephemeral_with,
     eventually,
     everything,
     incidents,
+    messages_with,
     opened,
     runs,
-    said,
     status,
-    told,
 )
 from tests.support.redis.dump import valkey
 
@@ -69,9 +69,9 @@ async def test_without_sentry_people_decide_on_what_is_reported_until_it_is_back
     world.faults.clear()
     completed = plain(await alice.sees_change(decision, "1,050 events"))
     assert "Recommended: roll back to `1.2.0`" in completed
-    assert len(said(alice, channel, "Decision 1")) == 1
+    assert len(messages_with(alice, channel, "Decision 1")) == 1
     await alice.command("/incident timeline", channel)
-    story = plain(await told(alice, "timeline"))
+    story = plain(await ephemeral_with(alice, "timeline"))
     assert "Sentry has not answered" in story
     assert "12 tickets" in story
     assert "1,050 events" in story
@@ -99,7 +99,7 @@ async def test_an_overloaded_sentry_gets_no_milder_advice_and_the_decision_is_co
     )
     completed = plain(await alice.sees_change(decision, " users; "))
     assert "Recommended: roll back to `1.2.0`" in completed
-    assert len(said(alice, channel, "Decision 1")) == 1
+    assert len(messages_with(alice, channel, "Decision 1")) == 1
 
 
 async def test_without_linear_and_pager_the_incident_goes_on_and_catches_up(small: World):
@@ -111,7 +111,9 @@ async def test_without_linear_and_pager_the_incident_goes_on_and_catches_up(smal
     # Nobody can be paged: those who should be are mentioned, at once.
     mention = await alice.sees("SEV1", channel)
     await eventually(
-        world, lambda: said(alice, channel, f"{alice.mention} INC-0001"), "the owners are mentioned"
+        world,
+        lambda: messages_with(alice, channel, f"{alice.mention} INC-0001"),
+        "the owners are mentioned",
     )
     assert mention
 
@@ -141,7 +143,7 @@ async def test_without_linear_and_pager_the_incident_goes_on_and_catches_up(smal
         world, lambda: "could not be opened" not in status(channel), "nobody needs to try again"
     )
     await alice.click(failed, "incident.try_again")
-    await told(alice, "been retried already")
+    await ephemeral_with(alice, "been retried already")
     assert len(world.linear.issues) == 1
 
 
@@ -165,7 +167,7 @@ async def test_valkey_is_killed_and_what_was_acked_is_there(small: World):
         await eventually(world, answered, "an answer to the click")
         refusals += [plain(m) for m in alice.ephemerals()[before:]]
     assert alice.toasts() == [], "no bare error of Slack's own"
-    for refusal in (one for one in refusals if "Redis" in one):
+    for refusal in (text for text in refusals if "Redis" in text):
         assert "Nothing was recorded" in refusal or "cannot tell whether" in refusal
 
     # It has come back by itself, with everything that was acknowledged.
@@ -173,8 +175,8 @@ async def test_valkey_is_killed_and_what_was_acked_is_there(small: World):
     await alice.sees_change(decision, "Read back from the deployer")
     assert asked(world) == ["v1.2.0"]
     await alice.sees("Recovered", channel)
-    assert len(said(alice, channel, "Decision 1")) == 1
-    assert len(said(alice, world.workspace.channel("incidents"), "INC-0001")) == 1
+    assert len(messages_with(alice, channel, "Decision 1")) == 1
+    assert len(messages_with(alice, world.workspace.channel("incidents"), "INC-0001")) == 1
 
 
 async def test_no_channel_can_be_created(small: World):
@@ -209,10 +211,10 @@ async def test_no_channel_can_be_created(small: World):
         "not in everybody's face"
     )
     await alice.command("/incident status INC-0001", "general")
-    await told(alice, "Recovery check")
+    await ephemeral_with(alice, "Recovery check")
     # Words, not an id: nothing is done by guessing.
     await alice.command("/incident fixed by hand INC-0001")
-    assert world.workspace.channel("general").messages == [] or not said(
+    assert world.workspace.channel("general").messages == [] or not messages_with(
         alice, world.workspace.channel("general"), "INC"
     )
 

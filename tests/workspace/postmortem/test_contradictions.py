@@ -16,8 +16,8 @@ async def form(person: Person, channel: Channel) -> Json:
 
 
 def file(world: World) -> str:
-    (found,) = [f for f in (world.folder / "adr").rglob("*-inc-0001-*.md") if ".git" not in f.parts]
-    return Path(found).read_text()
+    (path,) = [f for f in (world.folder / "adr").rglob("*-inc-0001-*.md") if ".git" not in f.parts]
+    return Path(path).read_text()
 
 
 async def test_what_does_not_fit_is_named_and_mended_or_kept(small: World):

@@ -17,11 +17,11 @@ from tests.support.bots.stage import (
     SHOP,
     burn,
     declared,
+    ephemeral_with,
     eventually,
-    said,
+    messages_with,
     status,
     ticket,
-    told,
     town,
 )
 from tests.support.redis.dump import redis_of
@@ -38,7 +38,7 @@ async def test_a_duplicate_ends_and_the_other_has_all_of_it(two_services: World)
 
     # Nothing is merged by a slip: which one goes on is asked, and asked again.
     await bob.command("/incident merge INC-0001", second)
-    asked = await told(bob, "are the same?")
+    asked = await ephemeral_with(bob, "are the same?")
     assert "Keep INC-0001" in plain(asked)
     await bob.click(asked, "incident.merge")
     await alice.sees("INC-0002 is the same", first)
@@ -56,18 +56,18 @@ async def test_a_duplicate_ends_and_the_other_has_all_of_it(two_services: World)
 
     # One timeline, by time.
     await alice.command("/incident timeline", first)
-    lines = plain(await told(alice, "INC-0002: "))
+    lines = plain(await ephemeral_with(alice, "INC-0002: "))
     assert "INC-0002: search is slow since noon" in lines
     assert lines.index("checkout is failing") < lines.index("search is slow since noon")
 
     # Its buttons are over; a second merge changes nothing.
     await bob.command("/incident rollback", second)
-    await told(bob, "was cancelled: duplicate of INC-0001")
+    await ephemeral_with(bob, "was cancelled: duplicate of INC-0001")
     await bob.command("/incident merge INC-0002 INC-0001")
-    asked = await told(bob, "are the same?")
+    asked = await ephemeral_with(bob, "are the same?")
     assert "incident.merge_other" not in str(asked), "what is over takes nothing in"
     await bob.click(asked, "incident.merge")
-    await told(bob, "is already merged into INC-0001")
+    await ephemeral_with(bob, "is already merged into INC-0001")
 
     # The service of the duplicate is free for another incident.
     await declared(bob, "search is down", "inc-0003-")
@@ -81,7 +81,7 @@ async def test_what_cannot_be_one_is_not_merged(two_services: World):
 
     async def merge(keep: str, gone: str, click: str = "incident.merge") -> None:
         await alice.command(f"/incident merge {keep} {gone}")
-        await alice.click(await told(alice, "are the same?"), click)
+        await alice.click(await ephemeral_with(alice, "are the same?"), click)
 
     # A duplicate whose deploy is under way: what it does to production would be nobody's.
     (world.folder / "hold").touch()
@@ -89,7 +89,7 @@ async def test_what_cannot_be_one_is_not_merged(two_services: World):
     await alice.click(decision, "decision.rollback")
     await eventually(world, lambda: "eploying" in status(second), "the deploy is under way")
     await merge("INC-0001", "INC-0002")
-    refusal = plain(await told(alice, "A deploy of INC-0002 is under way"))
+    refusal = plain(await ephemeral_with(alice, "A deploy of INC-0002 is under way"))
     assert "Keep INC-0002, or merge it when that is checked. Nothing was changed." in refusal
     (world.folder / "hold").unlink()
     await alice.sees("Deployed: 1.3.0 → 1.2.0", second)
@@ -98,7 +98,7 @@ async def test_what_cannot_be_one_is_not_merged(two_services: World):
     await alice.command("/incident drill checkout is practised")
     await alice.sees("Decision 1", await alice.channel("inc-0003-"))
     await merge("INC-0001", "INC-0003")
-    await told(alice, "A drill is not merged with a real incident. Nothing was changed.")
+    await ephemeral_with(alice, "A drill is not merged with a real incident. Nothing was changed.")
 
     # The one that changed production goes on, and no ticket but a duplicate's is closed.
     await merge("INC-0002", "INC-0001", "incident.merge_other")
@@ -120,19 +120,21 @@ async def test_it_was_not_over(small: World):
     await alice.sees("was cancelled", channel)
     common = world.workspace.channel("incidents")
     await eventually(
-        world, lambda: said(alice, common, "Cancelled"), "its announcement is known, and follows"
+        world,
+        lambda: messages_with(alice, common, "Cancelled"),
+        "its announcement is known, and follows",
     )
     await alice.command("/incident reopen INC-0001")
-    await told(alice, "INC-0001 is open again")
+    await ephemeral_with(alice, "INC-0001 is open again")
     await alice.sees("Decision 2", channel)
     await eventually(
         world, lambda: "cancelled" not in status(channel).lower(), "the status is of now"
     )
     await eventually(
-        world, lambda: said(alice, common, "Open again: checkout is failing"), "announced"
+        world, lambda: messages_with(alice, common, "Open again: checkout is failing"), "announced"
     )
     await alice.command("/incident reopen INC-0001")
-    await told(alice, "INC-0001 is open. Nothing was changed")
+    await ephemeral_with(alice, "INC-0001 is open. Nothing was changed")
 
     # Over again, and its channel put away by a person: no bot can take it out again.
     await alice.command("/incident cancel false alarm", channel)
@@ -146,18 +148,18 @@ async def test_it_was_not_over(small: World):
         await alice.command("/incident reopen INC-0001")
 
     await asked_to_reopen()
-    question = await told(alice, "INC-0002 is now open on shop")
+    question = await ephemeral_with(alice, "INC-0002 is now open on shop")
     await alice.click(question, "incident.reopen")
     again = await alice.channel("inc-0001-checkout-is-failing-2")
     assert again.id != channel.id
-    await told(alice, "a new one is being created")
+    await ephemeral_with(alice, "a new one is being created")
     await alice.sees("Decision 3", again)
     await eventually(world, lambda: again.pins, "its status")
     await eventually(world, lambda: "INC-0001" in status(again), "of this incident")
 
     # The same after all.
     await bob.command("/incident merge INC-0001 INC-0002")
-    await bob.click(await told(bob, "are the same?"), "incident.merge_other")
+    await bob.click(await ephemeral_with(bob, "are the same?"), "incident.merge_other")
     await bob.sees("INC-0001 is the same", other)
     await eventually(
         world, lambda: "duplicate of INC-0002" in status(again), "the duplicate's status"
@@ -208,7 +210,7 @@ async def test_its_bookmarks_lead_to_sentry_ticket_and_runbook(tmp_path: Path):
         channel = await declared(world.alice, "checkout is failing", "inc-0001-")
 
         def marks() -> list[str]:
-            return sorted(one["title"] for one in channel.bookmarks)
+            return sorted(bookmark["title"] for bookmark in channel.bookmarks)
 
         await eventually(
             world,
@@ -217,5 +219,8 @@ async def test_its_bookmarks_lead_to_sentry_ticket_and_runbook(tmp_path: Path):
         )
         assert len(set(marks())) == len(marks()), "an answer that was lost makes no second one"
         assert (
-            next(one["link"] for one in channel.bookmarks if one["title"] == "Runbook") == runbook
+            next(
+                bookmark["link"] for bookmark in channel.bookmarks if bookmark["title"] == "Runbook"
+            )
+            == runbook
         )

@@ -26,7 +26,7 @@ from tests.support.bots.stage import (
     burn,
     declared,
     eventually,
-    said,
+    messages_with,
     town,
     transcript,
 )
@@ -163,9 +163,9 @@ async def test_two_incidents_end_at_once_in_the_folders_own_shape(both: World):
     numbers = []
     for id in ("inc-0001", "inc-0002"):
         text = written(folder, f"*-{id}-*.md")
-        found = re.search(r"^# ADR-(\d{4}): INC-000\d, .+ is failing$", text, re.MULTILINE)
-        assert found, text[:200]
-        numbers.append(found.group(1))
+        heading = re.search(r"^# ADR-(\d{4}): INC-000\d, .+ is failing$", text, re.MULTILINE)
+        assert heading, text[:200]
+        numbers.append(heading.group(1))
         assert text.startswith('---\nstatus: "accepted"\nlayout: decision\n---\n\n# ADR-')
         assert text.split("\n\n")[2].startswith("```text\nPRODUCTION INCIDENT — "), (
             "it begins with the summary"
@@ -217,7 +217,7 @@ async def test_who_owes_it_is_reminded_in_their_morning_until_it_is_written(smal
     reminder = await alice.sees("The post-mortem is still to be written.", channel)
     assert "<@U0ALICE>" in plain(reminder)
     again = await eventually(
-        world, lambda: said(alice, channel, "still to be written"), "the reminder"
+        world, lambda: messages_with(alice, channel, "still to be written"), "the reminder"
     )
     assert len(again) == 1
     tomorrow = await due()

@@ -15,7 +15,7 @@ from phases.record.incident import Incident, Status, as_json
 from sandbox.slack.people import plain
 from sandbox.world import World
 from tests.support.bots.forked import firebreak
-from tests.support.bots.stage import burn, declared, eventually, said, told
+from tests.support.bots.stage import burn, declared, ephemeral_with, eventually, messages_with
 from tests.support.values import incidents
 
 PATTERN = "Third fire in {file} in 90 days; rollback worked each time."
@@ -53,9 +53,11 @@ async def test_the_third_fire_in_a_file_is_called_a_pattern(small: World):
     burn(world)
     channel = await declared(alice, "checkout is failing", "inc-0003-")
     pattern = PATTERN.format(file=file)
-    await eventually(world, lambda: said(alice, channel, pattern), "the pattern is said")
+    await eventually(world, lambda: messages_with(alice, channel, pattern), "the pattern is said")
     (remembered,) = await eventually(
-        world, lambda: said(alice, channel, "From past incidents:"), "all of it, in the thread"
+        world,
+        lambda: messages_with(alice, channel, "From past incidents:"),
+        "all of it, in the thread",
     )
     for words in (
         pattern,
@@ -65,7 +67,7 @@ async def test_the_third_fire_in_a_file_is_called_a_pattern(small: World):
         assert words in plain(remembered)
     await alice.command("/incident history shop", channel)
     assert "rolled back to v41, over after 9 min" in plain(
-        await told(alice, "past incidents of shop")
+        await ephemeral_with(alice, "past incidents of shop")
     )
 
     await alice.command("/incident fixed flag new-pricing off", channel)

@@ -13,7 +13,7 @@ from sandbox.faults import Fault
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import PEOPLE, eventually, go_on_burning, said, status
+from tests.support.bots.stage import PEOPLE, eventually, go_on_burning, messages_with, status
 from tests.support.worlds.resolved import recovered
 
 LINE = "not a return"
@@ -28,7 +28,7 @@ async def quiet_again(world: World, every: float = 0.05) -> Channel:
     channel = await recovered(world, every=every)
     await eventually(
         world,
-        lambda: said(world.alice, channel, "set to resolved in the next release"),
+        lambda: messages_with(world.alice, channel, "set to resolved in the next release"),
         "everything of it is said",
     )
     world.alerts.rule, world.alerts.issue_webhooks, world.alerts.enabled = None, True, True
@@ -52,14 +52,14 @@ async def restarted(world: World) -> None:
 
 def nobody_was_woken(world: World, channel: Channel) -> None:
     assert "Users are fine" in status(channel)
-    assert not said(world.alice, channel, "Decision 2")
+    assert not messages_with(world.alice, channel, "Decision 2")
     assert not [
         e for e in world.pagerduty.events if "back" in e.summary or "fires again" in e.summary
     ]
 
 
 def opened_once(world: World, channel: Channel) -> None:
-    assert len(said(world.alice, channel, "Decision 2")) == 1
+    assert len(messages_with(world.alice, channel, "Decision 2")) == 1
     paged = [e for e in world.pagerduty.events if "it is back" in e.summary]
     assert len({event.dedup_key for event in paged}) == 1
 
@@ -71,7 +71,7 @@ async def test_one_straggler_is_one_line_in_the_thread(small: World):
     assert issue.status == "resolved", "Sentry does not call it a regression"
     await alarm(small)
     await restarted(small)
-    (line,) = await eventually(small, lambda: said(small.alice, channel, LINE), "one line")
+    (line,) = await eventually(small, lambda: messages_with(small.alice, channel, LINE), "one line")
     assert "1 of 1.3.0, which no longer runs" in plain(line)
     assert line["thread_ts"] != line["ts"], "in the thread"
     nobody_was_woken(small, channel)
@@ -88,11 +88,11 @@ async def test_thirty_stragglers_of_the_old_release_are_one_line_too(small: Worl
         await alarm(small)
         if number == 15:
             await restarted(small)
-    await eventually(small, lambda: said(small.alice, channel, LINE), "one line")
+    await eventually(small, lambda: messages_with(small.alice, channel, LINE), "one line")
     # Something that comes behind all of it: the look at the last alarm has been made by then.
     await small.alice.command("/incident timeline", channel)
     await eventually(small, lambda: small.alice.ephemerals(), "the bot answers")
-    assert len(said(small.alice, channel, LINE)) == 1
+    assert len(messages_with(small.alice, channel, LINE)) == 1
     nobody_was_woken(small, channel)
 
 
@@ -133,14 +133,16 @@ async def test_while_sentry_is_away_it_is_said_and_nobody_is_paged_until_it_answ
     small.faults.always("sentry.*", Fault(status=503))
     await alarm(small)
     await restarted(small)
-    told = await small.alice.sees("cannot be queried whether it is back", channel)
-    assert "nobody is paged until it answers" in plain(told)
+    message = await small.alice.sees("cannot be queried whether it is back", channel)
+    assert "nobody is paged until it answers" in plain(message)
     nobody_was_woken(small, channel)
     await restarted(small)
     small.faults.clear()
-    await eventually(small, lambda: said(small.alice, channel, LINE), "then it is looked at")
+    await eventually(
+        small, lambda: messages_with(small.alice, channel, LINE), "then it is looked at"
+    )
     nobody_was_woken(small, channel)
-    assert len(said(small.alice, channel, "cannot be queried whether it is back")) == 1
+    assert len(messages_with(small.alice, channel, "cannot be queried whether it is back")) == 1
 
 
 async def test_while_sentry_is_away_a_return_waits_for_it_and_opens_the_incident_then(small: World):

@@ -10,13 +10,13 @@ import re
 from sandbox.slack.people import plain
 from sandbox.world import World
 from tests.support.bots.stage import (
+    ephemeral_with,
     eventually,
     everything,
     go_on_burning,
-    said,
+    messages_with,
     status,
     ticket,
-    told,
 )
 from tests.support.worlds.resolved import recovered
 
@@ -27,7 +27,7 @@ async def test_a_fire_that_comes_back_without_an_alert_opens_it_again_over_a_res
     channel = await recovered(small)
     await eventually(
         small,
-        lambda: said(alice, channel, "set to resolved in the next release"),
+        lambda: messages_with(alice, channel, "set to resolved in the next release"),
         "everything of it is said",
     )
     small.kill_bot()
@@ -48,7 +48,7 @@ async def test_a_fire_that_comes_back_without_an_alert_opens_it_again_over_a_res
         "the ticket follows",
     )
     assert len(comments) == 1
-    assert len(said(alice, channel, "Decision 2")) == 1
+    assert len(messages_with(alice, channel, "Decision 2")) == 1
 
 
 async def test_quiet_is_a_line_of_the_timeline_and_nobody_is_told(small: World):
@@ -56,15 +56,15 @@ async def test_quiet_is_a_line_of_the_timeline_and_nobody_is_told(small: World):
     channel = await recovered(small)
     await eventually(
         small,
-        lambda: said(alice, channel, "set to resolved in the next release"),
+        lambda: messages_with(alice, channel, "set to resolved in the next release"),
         "everything of it is said",
     )
     before = len(everything(alice, channel))
-    last, seen = "", ""
-    while "Still quiet" not in seen:  # each turn waits for an answer of the bot
+    last, text = "", ""
+    while "Still quiet" not in text:  # each turn waits for an answer of the bot
         await alice.command("/incident timeline", channel)
-        answer = await told(alice, "Recovered", after=last)
-        last, seen = answer["ts"], plain(answer)
-    assert re.search(r"0 events in \d+ s, where up to 3 are normal", seen)
+        answer = await ephemeral_with(alice, "Recovered", after=last)
+        last, text = answer["ts"], plain(answer)
+    assert re.search(r"0 events in \d+ s, where up to 3 are normal", text)
     assert len(everything(alice, channel)) == before
     assert "Users are fine" in status(channel)

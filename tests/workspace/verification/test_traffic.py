@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import burn, declared, eventually, said, status
+from tests.support.bots.stage import burn, declared, eventually, messages_with, status
 
 
 async def test_where_nobody_comes_any_more_quiet_is_no_recovery(small: World):
@@ -21,7 +21,7 @@ async def test_where_nobody_comes_any_more_quiet_is_no_recovery(small: World):
     asked = plain(await alice.sees("Does it work for users again?", channel))
     assert "There is no traffic, so silence proves nothing" in asked
     assert "Traffic is 0 % of what it was during the fire" in asked
-    assert not said(alice, channel, "*Recovered.*")
+    assert not messages_with(alice, channel, "*Recovered.*")
 
 
 async def test_where_traffic_is_not_known_a_person_is_asked_what_a_fall_of_it_explains(
@@ -60,24 +60,26 @@ async def test_the_shop_is_traced_and_its_levers_move_traffic_and_old_tabs(world
     assert event.release != f"shop@{(shop.current_release() or '').removeprefix('v')}"
     assert (await world.alerts.event_alert(event)).status == 200
     straggler = await eventually(
-        world, lambda: said(alice, channel, "not a return"), "the straggler"
+        world, lambda: messages_with(alice, channel, "not a return"), "the straggler"
     )
     assert "which no longer runs" in plain(straggler[0])
     assert "Users are fine" in status(channel)
-    assert not said(alice, channel, "Decision 2")
+    assert not messages_with(alice, channel, "Decision 2")
 
     # People stay away, and Sentry's traces tell of it.
     assert await act("people-away", True) is None
     began = time.time()
 
-    def seen(since: float, until: float) -> float:
+    def requests_between(since: float, until: float) -> float:
         requests, _ = world.sentry.traces.counted(since, until, lambda _: True)
         return requests / (until - since)
 
-    before = seen(began - 10, began)
+    before = requests_between(began - 10, began)
     await eventually(
         world,
-        lambda: time.time() > began + 12 and seen(time.time() - 6, time.time()) < before / 2,
+        lambda: (
+            time.time() > began + 12 and requests_between(time.time() - 6, time.time()) < before / 2
+        ),
         "traffic falls",
     )
     assert await act("people-away", False) is None

@@ -15,12 +15,12 @@ from sandbox.world import World
 from tests.support.bots.stage import (
     burn,
     declared,
+    ephemeral_with,
     eventually,
     go_on_burning,
-    said,
+    messages_with,
     status,
     ticket,
-    told,
 )
 
 SUMMARY = re.compile(
@@ -64,7 +64,7 @@ async def test_a_person_looks_before_a_look_is_due(looks_on_request: World):
     burn(world)
     channel = await declared(alice, "checkout is failing")
     await alice.command("/incident recheck", channel)
-    await told(alice, "nothing to check")
+    await ephemeral_with(alice, "nothing to check")
     await fixed(alice, channel, "flag new-pricing off")
     await eventually(world, lambda: "Checking" in status(channel), "the pinned status")
     await alice.command("/incident recheck", channel)
@@ -77,7 +77,7 @@ async def test_fixed_another_way_understood_written_down_and_remembered(small: W
     burn(world)
     channel = await declared(alice, "checkout is failing")
     await alice.command("/incident postmortem", channel)
-    await told(alice, "once the bleeding has stopped")
+    await ephemeral_with(alice, "once the bleeding has stopped")
     await fixed(alice, channel, "flag new-pricing off")
     message = await alice.sees("*Recovered.*", channel)
     assert "events a minute" in plain(message), "the rate before and after"
@@ -91,7 +91,7 @@ async def test_fixed_another_way_understood_written_down_and_remembered(small: W
 
     # Not over before somebody understands why: what is missing, with the forms that bring it.
     await alice.command("/incident resolve", channel)
-    refused = await told(alice, "cannot be resolved yet")
+    refused = await ephemeral_with(alice, "cannot be resolved yet")
     for lacking in ("cause", "post-mortem"):
         assert lacking in plain(refused).lower()
     await alice.click(refused, "incident.cause")
@@ -99,7 +99,7 @@ async def test_fixed_another_way_understood_written_down_and_remembered(small: W
     await alice.submit(form, {"text": "the flag new-pricing reads a table that is empty"})
     await eventually(world, lambda: "*Root cause*" in status(channel), "the cause is pinned")
     await alice.command("/incident resolve", channel)
-    refused = await told(alice, "cannot be resolved yet", after=refused["ts"])
+    refused = await ephemeral_with(alice, "cannot be resolved yet", after=refused["ts"])
     assert "cause" not in plain(refused).lower().split("missing:")[1]
 
     await alice.click(refused, "incident.postmortem")
@@ -184,13 +184,13 @@ async def test_not_measured_a_person_confirms_by_name(small: World):
     assert bob.mention in confirmed
     assert "not measured" in confirmed
     await alice.click(asked, "incident.not_recovered")
-    await told(alice, "That question is answered")
-    assert len(said(alice, channel, "*Recovered.*")) == 1
+    await ephemeral_with(alice, "That question is answered")
+    assert len(messages_with(alice, channel, "*Recovered.*")) == 1
     world.faults.clear()
 
     # The same issue after recovery opens it again, by itself.
     await bob.command("/incident status", channel)
-    await told(bob, "confirmed by a person")
+    await ephemeral_with(bob, "confirmed by a person")
     await eventually(world, lambda: "Users are fine" in status(channel), "the pinned status")
     go_on_burning(world, seconds=2)
     event = world.sentry.events[-1]
@@ -224,4 +224,4 @@ async def test_a_workspace_without_charts_gets_the_same_numbers_in_words(small: 
     )
     tried = [c for c in world.workspace.calls if "data_visualization" in str(c.args)]
     assert [c.answer.get("error") for c in tried] == ["invalid_blocks"], "once: it is remembered"
-    assert len(said(alice, channel, "*Recovered.*")) == 1
+    assert len(messages_with(alice, channel, "*Recovered.*")) == 1

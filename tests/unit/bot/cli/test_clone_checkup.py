@@ -51,24 +51,24 @@ async def test_a_shallow_and_a_partial_clone_are_named(
     )
     if away:
         unreachable(remote)
-    found = await says(shop)
-    (cut,) = [said for said in found if "history is cut (a shallow clone," in said]
-    (partial,) = [said for said in found if "a partial clone" in said]
-    assert (found[cut], found[partial]) == (state, state)
-    assert away == any("not all that is new comes in: fatal: " in said for said in found)
+    findings = await says(shop)
+    (cut,) = [text for text in findings if "history is cut (a shallow clone," in text]
+    (partial,) = [text for text in findings if "a partial clone" in text]
+    assert (findings[cut], findings[partial]) == (state, state)
+    assert away == any("not all that is new comes in: fatal: " in text for text in findings)
     assert git(shop, "rev-parse", "--is-shallow-repository") == "true", "looking changes nothing"
 
 
 async def test_a_clone_of_one_branch_a_lonely_one_and_none(tmp_path: Path) -> None:
     remote, _ = origin(tmp_path / "origin")
     single = clone(remote, tmp_path / "clone", "--single-branch")
-    assert any("hotfix branches are not seen" in said for said in await says(single))
+    assert any("hotfix branches are not seen" in text for text in await says(single))
     bare = clone(remote, tmp_path / "bare.git", "--bare")
-    assert any("only the main branch is fetched" in said for said in await says(bare))
-    assert any("no remote" in said for said in await says(service(remote.path)))
+    assert any("only the main branch is fetched" in text for text in await says(bare))
+    assert any("no remote" in text for text in await says(service(remote.path)))
     assert list((await says(service(tmp_path / "nowhere"))).values()) == ["broken"]
     (tmp_path / "plain").mkdir()
-    assert any("no git clone" in said for said in await says(service(tmp_path / "plain")))
+    assert any("no git clone" in text for text in await says(service(tmp_path / "plain")))
 
 
 async def test_another_users_clone_is_named(
@@ -76,7 +76,7 @@ async def test_another_users_clone_is_named(
 ) -> None:
     remote, _ = origin(tmp_path / "origin")
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    assert any("belongs to another user" in said for said in await says(service(remote.path)))
+    assert any("belongs to another user" in text for text in await says(service(remote.path)))
 
 
 # --- bisect ---------------------------------------------------------------------------------------
@@ -97,9 +97,9 @@ async def test_a_bisect_deepens_a_shallow_clone(tmp_path: Path) -> None:
     _, shas, shop = shallow(tmp_path)
     bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(shop, "b", "1", "2")
-    told = await until_over(bisector, shop, "b")
-    assert told.culprit is not None
-    assert told.culprit.sha == shas[8]
+    ended = await until_over(bisector, shop, "b")
+    assert ended.culprit is not None
+    assert ended.culprit.sha == shas[8]
 
 
 async def test_a_bisect_over_a_cut_that_stays_names_nobody(tmp_path: Path) -> None:
@@ -128,9 +128,9 @@ async def test_a_bisect_fetches_a_release_that_the_clone_has_not_got(tmp_path: P
     shop = shop.model_copy(update={"bisect": with_script(remote).bisect})
     bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(shop, "b", "1", "2")
-    told = await until_over(bisector, shop, "b")
-    assert told.culprit is not None
-    assert told.culprit.sha == shas[8]
+    ended = await until_over(bisector, shop, "b")
+    assert ended.culprit is not None
+    assert ended.culprit.sha == shas[8]
 
 
 async def test_the_bisect_and_the_source_fetch_one_after_the_other(

@@ -38,39 +38,41 @@ def test_names_that_fit_are_shown_side_by_side() -> None:
         ("tag", NAMES.tag, ["v1.3.0", "nightly"]),
         ("deploy", NAMES.deploy, ["1.3.0"]),
     ]
-    found = side_by_side(SHOP, sides)
-    assert [one.state for one in found] == ["works"] * 3
-    assert "shop@1.3.0, shop@1.2.0, shop@1.1.0 (read by" in found[0].says
+    findings = side_by_side(SHOP, sides)
+    assert [finding.state for finding in findings] == ["works"] * 3
+    assert "shop@1.3.0, shop@1.2.0, shop@1.1.0 (read by" in findings[0].says
 
 
 def test_names_that_no_pattern_reads_are_broken_with_the_pattern_that_would() -> None:
-    [one] = side_by_side(SHOP, [("sentry", NAMES.sentry, ["shop-web@1.3.0+7", "shop-web@1.2.0+6"])])
-    assert one.state == "broken"
-    assert 'sentry = "shop-web@{version}+{build}"' in one.mend
+    [finding] = side_by_side(
+        SHOP, [("sentry", NAMES.sentry, ["shop-web@1.3.0+7", "shop-web@1.2.0+6"])]
+    )
+    assert finding.state == "broken"
+    assert 'sentry = "shop-web@{version}+{build}"' in finding.mend
 
 
 def test_versions_that_no_two_systems_share_are_broken() -> None:
     sides = [("sentry", "{version}", ["shop@1.3.0"]), ("tag", "v{version}", ["v1.3.0"])]
-    found = side_by_side(SHOP, sides)
-    assert found[-1].state == "broken"
-    assert "Sentry and Git have not one version in common" in found[-1].says
+    findings = side_by_side(SHOP, sides)
+    assert findings[-1].state == "broken"
+    assert "Sentry and Git have not one version in common" in findings[-1].says
 
 
 def test_a_system_without_releases_is_no_fault() -> None:
-    [one] = side_by_side(SHOP, [("tag", "v{version}", [])])
-    assert one.state == "unproven"
+    [finding] = side_by_side(SHOP, [("tag", "v{version}", [])])
+    assert finding.state == "unproven"
 
 
 def test_the_table_names_what_is_broken_once_more() -> None:
-    told = table(
+    text = table(
         [
             works("Settings", "complete"),
             broken("Slack token", "Slack refused auth.test: invalid_auth.", "copy it"),
         ]
     )
-    assert "✓ Settings" in told
-    assert "→ copy it" in told
-    assert "To be mended: Slack token." in told
+    assert "✓ Settings" in text
+    assert "→ copy it" in text
+    assert "To be mended: Slack token." in text
     assert "Everything that is set up works." in table([Finding("off", "Linear", "no ticket")])
 
 
@@ -85,33 +87,33 @@ async def looked(given: Settings) -> list[Finding]:
 
 async def test_what_was_set_aside_is_listed(store: Store, redis_url: str) -> None:
     given = settings(redis_url=redis_url)
-    assert [one.says for one in await looked(given) if one.what == "Outbox"] == [
+    assert [finding.says for finding in await looked(given) if finding.what == "Outbox"] == [
         "nothing was set aside"
     ]
     await add_timer_letter(
         store, incident="INC-0007", name="timer 3", reason="2 fields do not fit", action="{}"
     )
-    [aside] = [one for one in await looked(given) if one.what == "Outbox"]
+    [aside] = [finding for finding in await looked(given) if finding.what == "Outbox"]
     assert "timer 3 of INC-0007: 2 fields do not fit" in aside.says
 
 
 async def test_a_redis_that_is_not_there_is_broken(tmp_path: Path) -> None:
-    [one] = await looked(settings(redis_url=f"unix://{tmp_path}/none.sock"))
-    assert (one.state, one.what) == ("broken", "Redis")
-    assert "REDIS_URL" in one.mend
+    [finding] = await looked(settings(redis_url=f"unix://{tmp_path}/none.sock"))
+    assert (finding.state, finding.what) == ("broken", "Redis")
+    assert "REDIS_URL" in finding.mend
 
 
 async def test_a_folder_on_which_the_bot_runs_is_fine(tmp_path: Path) -> None:
     async with embedded(tmp_path):
-        [one] = await looked(settings(data_dir=tmp_path))
-    assert one.state == "works"
-    assert "in use" in one.says
+        [finding] = await looked(settings(data_dir=tmp_path))
+    assert finding.state == "works"
+    assert "in use" in finding.says
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1"])
 async def test_no_secret_is_in_the_table(url: str) -> None:
-    found = await looked(settings(redis_url=url.replace("//", "//:hunter2hunter2@")))
-    assert "hunter2" not in table(found)
+    findings = await looked(settings(redis_url=url.replace("//", "//:hunter2hunter2@")))
+    assert "hunter2" not in table(findings)
 
 
 C, D = "1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b", "cd" * 20
@@ -123,9 +125,9 @@ def test_releases_that_are_commits_need_no_tag_at_each() -> None:
         ("tag", "{version}", ["v1.4.0"]),
         ("deploy", "{version}", [C[:7]]),
     ]
-    found = side_by_side(Service(name="shop"), sides, {"v1.4.0": "ef" * 20})
-    assert [one.state for one in found] == ["works", "works", "works", "unproven"]
-    assert found[-1].says.startswith(
+    findings = side_by_side(Service(name="shop"), sides, {"v1.4.0": "ef" * 20})
+    assert [finding.state for finding in findings] == ["works", "works", "works", "unproven"]
+    assert findings[-1].says.startswith(
         "Sentry and the deployer: commits, at none of which a tag points"
     )
     elsewhere = side_by_side(
@@ -134,7 +136,7 @@ def test_releases_that_are_commits_need_no_tag_at_each() -> None:
         {"v1.4.0": "ef" * 20},
     )
     assert "Sentry and the deployer have not one version in common." in [
-        one.says for one in elsewhere
+        finding.says for finding in elsewhere
     ]
 
 
@@ -142,8 +144,8 @@ def test_releases_that_are_commits_need_no_tag_at_each() -> None:
 def test_what_stands_before_a_commit_is_advised_though_no_tag_points_at_it(before: str) -> None:
     names = [f"{before}{sha[:7]}" for sha in (C, "f" + C)]
     sides = [("sentry", "{version}", names), ("tag", "{version}", ["v1.4.0"])]
-    found = side_by_side(Service(name="shop"), sides, {"v1.4.0": "ef" * 20})
-    assert found[-1].mend.endswith(f'sentry = "{before}{{version}}"')
+    findings = side_by_side(Service(name="shop"), sides, {"v1.4.0": "ef" * 20})
+    assert findings[-1].mend.endswith(f'sentry = "{before}{{version}}"')
 
 
 def test_the_door_of_agents_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:

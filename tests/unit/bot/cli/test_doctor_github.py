@@ -29,8 +29,8 @@ async def world(store: Store) -> AsyncIterator[World]:
 
 
 async def test_what_runs_and_that_the_workflows_are_there(world: World) -> None:
-    [one] = await github.deployer(SHOP, world.client)
-    assert (one.state, one.says) == ("works", "1.3.0 runs in production")
+    [finding] = await github.deployer(SHOP, world.client)
+    assert (finding.state, finding.says) == ("works", "1.3.0 runs in production")
     del world.github.workflows["hotfix.yml"]
     world.github.deployments.clear()
     missing, unknown = await github.deployer(SHOP, world.client)
@@ -45,15 +45,15 @@ async def test_the_last_three_as_tags_and_deployments_name_them(world: World) ->
     world.github.tags |= {"v1.10.0": "1" * 40}
     world.github.deploy(HEAD, release="hotfix #12@abababa")
     world.github.deploy("v1.10.0")
-    found = await release_names(SHOP, None, world.client)
-    assert [(one.state, one.says) for one in found] == [
+    findings = await release_names(SHOP, None, world.client)
+    assert [(finding.state, finding.says) for finding in findings] == [
         ("works", "Git: v1.10.0, v1.3.0, v1.2.0 (read by v{version})"),
         ("works", "the deployer: v1.10.0, v1.3.0, v1.2.0 (read by v{version})"),
     ]
     strange = SHOP.model_copy(
         update={"release": ReleaseNames(tag="release-{version}", deploy="release-{version}")}
     )
-    assert [one.state for one in await release_names(strange, None, world.client)] == [
+    assert [finding.state for finding in await release_names(strange, None, world.client)] == [
         "broken",
         "broken",
     ]
@@ -64,7 +64,9 @@ async def test_a_workflow_that_cannot_be_started_is_broken_with_its_reason(world
 
     async def says() -> str:
         return " ".join(
-            one.says for one in await github.deployer(SHOP, world.client) if one.state == "broken"
+            finding.says
+            for finding in await github.deployer(SHOP, world.client)
+            if finding.state == "broken"
         )
 
     assert await says() == ""
@@ -88,8 +90,8 @@ async def test_a_workflow_that_cannot_be_started_is_broken_with_its_reason(world
 async def test_an_archived_repository_is_broken(world: World) -> None:
     assert (await github.place("acme/shop", world.client, "mend")).state == "works"
     world.github.archived = True
-    found = await github.place("acme/shop", world.client, "mend")
-    assert (found.state, found.says[:17]) == ("broken", "it is archived: n")
+    finding = await github.place("acme/shop", world.client, "mend")
+    assert (finding.state, finding.says[:17]) == ("broken", "it is archived: n")
     world.faults.next("github.repository", Fault(status=502), times=5)
     away = await github.place("acme/shop", world.client, "GITHUB_TOKEN must see it")
     assert (away.state, away.mend) == ("broken", ""), "GitHub's own fault is mended by no token"
@@ -99,18 +101,18 @@ async def test_deployments_of_a_branch_and_of_others_side_by_side(world: World) 
     world.github.deployments.clear()
     world.github.open_deployment("main", "3" * 40, "production", {}, "ci")
     world.github.open_deployment("main", "a" * 40, "production", {}, "ci")
-    found = await release_names(SHOP, None, world.client)
-    assert [one.state for one in found] == ["works", "works"]
-    assert found[-1].says == f"the deployer: {'a' * 40}, v1.3.0 (read by {{version}})"
+    findings = await release_names(SHOP, None, world.client)
+    assert [row.state for row in findings] == ["works", "works"]
+    assert findings[-1].says == f"the deployer: {'a' * 40}, v1.3.0 (read by {{version}})"
     world.github.deployments.clear()
     world.github.tags["billing-v7.1.0"] = "a" * 40
     world.github.deploy("billing-v7.1.0")
-    [one] = await github.deployer(SHOP, world.client)
-    assert (one.state, one.says[:55]) == (
+    [finding] = await github.deployer(SHOP, world.client)
+    assert (finding.state, finding.says[:55]) == (
         "unproven",
         "the newest deployments to production are none of it, by",
     )
-    assert "billing-v7.1.0" in one.says
+    assert "billing-v7.1.0" in finding.says
 
 
 async def test_how_the_next_post_mortem_is_named(world: World, tmp_path: Path) -> None:
@@ -124,9 +126,9 @@ async def test_how_the_next_post_mortem_is_named(world: World, tmp_path: Path) -
     here = SHOP.model_copy(update={"adr": AdrPlace(directory=str(tmp_path))})
     nowhere = SHOP.model_copy(update={"adr": AdrPlace(directory=str(tmp_path / "7. x.md"))})
     assert [
-        (one.state, one.says)
+        (finding.state, finding.says)
         for place in (hosted, here)
-        for one in await decisions(place, world.client)
+        for finding in await decisions(place, world.client)
     ] == [
         (
             "works",
@@ -137,5 +139,5 @@ async def test_how_the_next_post_mortem_is_named(world: World, tmp_path: Path) -
         ),
         ("works", f"{tmp_path}, newest number 7, the next is 8. ….md"),
     ]
-    assert [one.state for one in await decisions(nowhere, world.client)] == ["broken"]
+    assert [finding.state for finding in await decisions(nowhere, world.client)] == ["broken"]
     assert await decisions(hosted, None) == []

@@ -72,22 +72,22 @@ async def test_what_is_exported_here_is_the_same_when_it_is_exported_there(
     await put(store, past(3), timers=(timer,))
     await put(store, past(4, status=Status.DECIDING, recovered_at=None), timers=(timer,))
     lines = await exported(store)
-    assert [json.loads(one)["id"] for one in lines] == [
+    assert [json.loads(line)["id"] for line in lines] == [
         "INC-0001",
         "INC-0002",
         "INC-0003",
         "INC-0004",
     ]
-    assert [json.loads(one)["private"] for one in lines] == [False, True, False, False]
+    assert [json.loads(line)["private"] for line in lines] == [False, True, False, False]
     assert len(json.loads(lines[0])["proofs"]) == 6
 
-    said = io.StringIO()
-    assert await import_lines(other, lines, said) == 0
-    assert "imported: 4; here already: 0; lines not imported: 0" in said.getvalue()
-    assert "line 4: INC-0004 is open" in said.getvalue()
-    left = [json.loads(one) for one in await exported(other)]
+    output = io.StringIO()
+    assert await import_lines(other, lines, output) == 0
+    assert "imported: 4; here already: 0; lines not imported: 0" in output.getvalue()
+    assert "line 4: INC-0004 is open" in output.getvalue()
+    left = [json.loads(line) for line in await exported(other)]
     open_one = json.loads(lines[3])
-    assert left == [*(json.loads(one) for one in lines[:3]), {**open_one, "timers": []}]
+    assert left == [*(json.loads(line) for line in lines[:3]), {**open_one, "timers": []}]
     for id in ("INC-0001", "INC-0002"):
         assert await other.timeline(id) == await store.timeline(id)
         assert await other.get([id]) == await store.get([id])
@@ -96,8 +96,8 @@ async def test_what_is_exported_here_is_the_same_when_it_is_exported_there(
     assert await other.owner("open:shop:production") == "INC-0004"
 
     before = await dump(other)
-    assert await import_lines(other, lines, said) == 0
-    assert "imported: 0; here already: 4" in said.getvalue()
+    assert await import_lines(other, lines, output) == 0
+    assert "imported: 0; here already: 4" in output.getvalue()
     assert await dump(other) == before
 
 
@@ -112,19 +112,19 @@ async def test_an_open_incident_goes_on_in_its_new_place_and_its_live_messages_a
         timers=(timer,),
     )
     lines = await exported(store)
-    said = io.StringIO()
-    assert await import_lines(other, lines, said) == 0
-    assert "timers left out: update" in said.getvalue()
-    assert "--go-on" in said.getvalue()
+    output = io.StringIO()
+    assert await import_lines(other, lines, output) == 0
+    assert "timers left out: update" in output.getvalue()
+    assert "--go-on" in output.getvalue()
     assert await other.redis.zcard(other.keys.timers) == 0
     await other.redis.flushall()
 
-    assert await import_lines(other, lines, said, go_on=True) == 0
-    assert "goes on here (timers: update)" in said.getvalue()
+    assert await import_lines(other, lines, output, go_on=True) == 0
+    assert "goes on here (timers: update)" in output.getvalue()
     assert await exported(other) == lines
     assert await other.redis.zrange(other.keys.marks, 0, -1) == ["INC-0001|status"]
     before = await dump(other)
-    assert await import_lines(other, lines, said, go_on=True) == 0
+    assert await import_lines(other, lines, output, go_on=True) == 0
     assert await dump(other) == before
 
 
@@ -134,7 +134,7 @@ async def test_only_some_are_exported(store: Store):
     day = T0.date()
 
     async def ids(*only: str, **which: Any) -> list[str]:
-        return [json.loads(one)["id"][-1] for one in await exported(store, *only, **which)]
+        return [json.loads(line)["id"][-1] for line in await exported(store, *only, **which)]
 
     assert await ids("INC-0003", "INC-0009") == ["3"]
     assert await ids(since=day + timedelta(days=10)) == ["2", "3"]
@@ -163,35 +163,35 @@ async def test_each_bad_line_is_named_and_the_good_ones_are_taken(store: Store, 
     odd["timeline"] = [{"at": "yesterday", "kind": "note", "text": ""}]
     later = json.dumps({**json.loads(second), "firebreak": 2})
     lines = ["{", first, "[]", json.dumps(wrong), "", json.dumps(odd), later, second]
-    said = io.StringIO()
-    assert await import_lines(other, lines, said) == 1
-    told = said.getvalue().splitlines()
-    assert [one.split(":")[0] for one in told[:-1]] == [
+    output = io.StringIO()
+    assert await import_lines(other, lines, output) == 1
+    messages = output.getvalue().splitlines()
+    assert [message.split(":")[0] for message in messages[:-1]] == [
         "line 1",
         "line 3",
         "line 4",
         "line 6",
         "line 7",
     ]
-    assert "at: input should be a valid datetime" in told[3]
-    assert told[-1] == "Incidents imported: 2; here already: 0; lines not imported: 5."
+    assert "at: input should be a valid datetime" in messages[3]
+    assert messages[-1] == "Incidents imported: 2; here already: 0; lines not imported: 5."
 
 
 async def test_another_incident_of_the_same_number_is_left_as_it_is(store: Store, other: Store):
     await put(store, past(1))
     await put(other, past(1, ulid="01JD00000000000000000OTHER", title="not this one"))
-    said = io.StringIO()
-    assert await import_lines(other, await exported(store), said) == 1
-    assert "line 1: not imported: INC-0001 is another incident here." in said.getvalue()
-    assert [one.title for one in await other.get(["INC-0001"])] == ["not this one"]
+    output = io.StringIO()
+    assert await import_lines(other, await exported(store), output) == 1
+    assert "line 1: not imported: INC-0001 is another incident here." in output.getvalue()
+    assert [incident.title for incident in await other.get(["INC-0001"])] == ["not this one"]
 
 
 async def test_a_service_that_burns_here_keeps_its_incident(store: Store, other: Store):
     await put(store, past(1, status=Status.DECIDING))
     await other.redis.set(other.keys.claim("open:shop:production"), "INC-0009")
-    said = io.StringIO()
-    assert await import_lines(other, await exported(store), said) == 1
-    assert "INC-0009 is open here on shop (production), too" in said.getvalue()
+    output = io.StringIO()
+    assert await import_lines(other, await exported(store), output) == 1
+    assert "INC-0009 is open here on shop (production), too" in output.getvalue()
     assert await other.get(["INC-0001"]) == []
 
 
@@ -206,7 +206,7 @@ async def test_what_was_open_beside_each_other_is_so_again(store: Store, other: 
     await put(store, past(3, **measured, private=True))
     await put(store, past(4, **measured, drill=True))
     assert await import_lines(other, await exported(store), io.StringIO()) == 0
-    assert [one.id for one in await other.get([f"INC-000{n}" for n in (1, 2, 3, 4)])] == [
+    assert [incident.id for incident in await other.get([f"INC-000{n}" for n in (1, 2, 3, 4)])] == [
         *("INC-0001", "INC-0002", "INC-0003", "INC-0004")
     ]
     assert await other.redis.get(other.keys.claim("open:shop:production")) == "INC-0001"
@@ -227,8 +227,9 @@ async def test_what_was_open_beside_each_other_is_so_again(store: Store, other: 
     st.text(max_size=200)
     | st.recursive(
         st.none() | st.integers() | st.text(max_size=5),
-        lambda one: st.dictionaries(
-            st.sampled_from(["firebreak", "incident", "timeline", "memory", "timers", "id"]), one
+        lambda children: st.dictionaries(
+            st.sampled_from(["firebreak", "incident", "timeline", "memory", "timers", "id"]),
+            children,
         ),
     ).map(json.dumps)
 )
@@ -261,15 +262,15 @@ async def test_a_person_is_forgotten_everywhere_and_nobody_else(store: Store):
     await store.redis.set(f"{{fb}}:delivery:C1:1.1:message:{ANN}", "INC-0001", ex=900)
     version = await store.redis.hget(store.keys.incident("INC-0001"), "version")
 
-    said = io.StringIO()
-    assert await forget(store, ANN, ["Ann Lee"], said) == 0
+    output = io.StringIO()
+    assert await forget(store, ANN, ["Ann Lee"], output) == 0
     for line in (
         "records: 1 changed",
         "timelines: 2 changed",
         "drafts: 2 changed",
         "what waits to be done: 2 changed",
     ):
-        assert line in said.getvalue()
+        assert line in output.getvalue()
     left = json.dumps({key: str(value) for key, value in (await dump(store)).items()})
     assert f'{ANN}"' not in left
     assert f"{ANN}>" not in left
@@ -285,9 +286,9 @@ async def test_a_person_is_forgotten_everywhere_and_nobody_else(store: Store):
     assert await store.redis.ttl(f"{{fb}}:delivery:C1:1.1:message:{FORGOTTEN}") > 0
 
     before = await dump(store)
-    said = io.StringIO()
-    assert await forget(store, ANN, ["Ann Lee"], said) == 0
-    assert said.getvalue() == f"{ANN} stands nowhere: nothing was changed.\n"
+    output = io.StringIO()
+    assert await forget(store, ANN, ["Ann Lee"], output) == 0
+    assert output.getvalue() == f"{ANN} stands nowhere: nothing was changed.\n"
     assert await dump(store) == before
 
 
@@ -296,7 +297,7 @@ async def test_who_was_forgotten_does_not_come_back_with_an_import(store: Store)
     lines = await exported(store)
     await forget(store, ANN, [], io.StringIO())
     assert await import_lines(store, lines, io.StringIO()) == 0
-    assert [one.lead for one in await store.get(["INC-0001"])] == [FORGOTTEN]
+    assert [incident.lead for incident in await store.get(["INC-0001"])] == [FORGOTTEN]
 
 
 def test_somebody_is_said_of_who_was_forgotten():

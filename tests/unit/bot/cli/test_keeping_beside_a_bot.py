@@ -41,7 +41,7 @@ async def test_beside_a_bot_that_runs_and_after_it(tmp_path: Path):
         assert now.lead == "U0FORGOTTEN"
         await store.close()
     assert not (data / SOCKET).exists()
-    log = b"".join(one.read_bytes() for one in (data / "appendonlydir").iterdir())
+    log = b"".join(file.read_bytes() for file in (data / "appendonlydir").iterdir())
     assert b"U0ANN0001" not in log, "the log of writes has forgotten, too"
 
     moved = await firebreak(tmp_path / "other", "import", given=beside.stdout)

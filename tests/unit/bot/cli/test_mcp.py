@@ -43,9 +43,9 @@ class House:
             by="U0ALICE",
             **more,
         )
-        return await self.said(action, None)
+        return await self.dispatch(action, None)
 
-    async def said(self, action: Action, id: str | None) -> Incident:
+    async def dispatch(self, action: Action, id: str | None) -> Incident:
         answer = await self.incidents.dispatch(action, id)
         assert isinstance(answer, Recorded), answer
         return answer.incident
@@ -100,7 +100,7 @@ async def test_no_tool_acts_on_production(home: House) -> None:
 
 async def test_an_agent_reads_what_was_measured(home: House) -> None:
     incident = await home.declared()
-    await home.said(Triaged(report=report()), incident.id)
+    await home.dispatch(Triaged(report=report()), incident.id)
     (listed,) = await home.ask("list_incidents")
     assert (listed["id"], listed["service"]) == (incident.id, "shop")
     read = await home.ask("get_incident", id=incident.id)
@@ -122,16 +122,20 @@ async def test_a_hypothesis_carries_the_agents_name_and_people_judge_it(home: Ho
         predicts="only eu-west fails",
         check="count its rows",
     )
-    (told,) = (await home.ask("get_evidence", id=incident.id))["hypotheses"]
-    assert (told["agent"], told["by"], told["verdict"]) == ("tracer", "U0BOB", "open")
-    assert (told["predicts"], told["check"]) == ("only eu-west fails", "count its rows")
-    assert "<!" not in told["says"]
+    (hypothesis,) = (await home.ask("get_evidence", id=incident.id))["hypotheses"]
+    assert (hypothesis["agent"], hypothesis["by"], hypothesis["verdict"]) == (
+        "tracer",
+        "U0BOB",
+        "open",
+    )
+    assert (hypothesis["predicts"], hypothesis["check"]) == ("only eu-west fails", "count its rows")
+    assert "<!" not in hypothesis["says"]
     entries = await home.incidents.timeline(incident.id)
     assert entries[-1].text.startswith("Agent tracer for <@U0BOB> suspects: The tax table")
-    again = await home.refused("add_hypothesis", id=incident.id, says=told["says"])
+    again = await home.refused("add_hypothesis", id=incident.id, says=hypothesis["says"])
     assert "says that already" in again
-    judged = JudgeHypothesis(by="U0ALICE", id=told["id"], verdict=Verdict.RULED_OUT)
-    assert (await home.said(judged, incident.id)).hypotheses[0].verdict is Verdict.RULED_OUT
+    judged = JudgeHypothesis(by="U0ALICE", id=hypothesis["id"], verdict=Verdict.RULED_OUT)
+    assert (await home.dispatch(judged, incident.id)).hypotheses[0].verdict is Verdict.RULED_OUT
 
 
 async def test_evidence_is_a_line_of_the_timeline_once(home: House) -> None:
@@ -140,11 +144,11 @@ async def test_evidence_is_a_line_of_the_timeline_once(home: House) -> None:
     await home.ask("add_evidence", **given)
     await home.ask("add_evidence", **given)
     entries = await home.incidents.timeline(incident.id)
-    said = [entry for entry in entries if "db-2" in entry.text]
-    assert [entry.text for entry in said] == [
+    lines = [entry for entry in entries if "db-2" in entry.text]
+    assert [entry.text for entry in lines] == [
         "Agent tracer for <@U0BOB>: db-2 has no free connection"
     ]
-    assert said[0].url == "https://db.example"
+    assert lines[0].url == "https://db.example"
 
 
 async def test_a_private_incident_is_answered_like_none(home: House) -> None:
@@ -170,7 +174,7 @@ async def test_what_cannot_be_added_says_why(home: House) -> None:
     assert "in a sentence" in await home.refused("add_evidence", id=incident.id, text=" ")
     bad = await home.refused("add_evidence", id=incident.id, text="x", url="javascript:alert(1)")
     assert "https://" in bad
-    await home.said(Cancel(by="U0ALICE", reason="a test"), incident.id)
+    await home.dispatch(Cancel(by="U0ALICE", reason="a test"), incident.id)
     assert "is cancelled" in await home.refused("add_evidence", id=incident.id, text="late")
 
 
@@ -178,8 +182,8 @@ async def test_an_agent_that_floods_is_told_of_the_limit(home: House) -> None:
     incident = await home.declared()
     for number in range(ADDS_A_MINUTE):
         await home.ask("add_evidence", id=incident.id, text=f"line {number}")
-    said = await home.refused("add_evidence", id=incident.id, text="one more")
-    assert f"At most {ADDS_A_MINUTE} additions a minute. Try again in" in said
+    refusal = await home.refused("add_evidence", id=incident.id, text="one more")
+    assert f"At most {ADDS_A_MINUTE} additions a minute. Try again in" in refusal
 
 
 async def test_the_limit_is_that_of_the_person_in_however_many_processes(store: Store) -> None:

@@ -61,7 +61,7 @@ async def test_a_rate_limit_says_how_long_in_the_body(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "retryable", "said"),
+    ("fault", "retryable", "message"),
     [
         (Fault(status=503), True, "fault of its own"),
         (Fault(lose_answer=True), True, "broke off"),
@@ -73,10 +73,10 @@ async def test_a_rate_limit_says_how_long_in_the_body(world: World) -> None:
     ],
 )
 async def test_errors_say_whether_trying_again_helps(
-    world: World, fault: Fault, retryable: bool, said: str
+    world: World, fault: Fault, retryable: bool, message: str
 ) -> None:
     world.faults.next("discord.post", fault)
-    with pytest.raises(PortError, match=said) as refused:
+    with pytest.raises(PortError, match=message) as refused:
         await world.client.post("hello", author="Firebreak INC-0001")
     assert refused.value.retryable is retryable
 
@@ -145,12 +145,12 @@ async def test_after_a_lost_answer_the_post_is_found_and_not_made_twice(world: W
     with pytest.raises(PortError):
         await world.bot.post("checkout is failing", author="Firebreak INC-0001")
     world.discord.post("search is slow", "Firebreak INC-0002")
-    found = await world.bot.post(
+    post = await world.bot.post(
         "checkout is failing",
         author="Firebreak INC-0001",
         maybe_posted_since=began + timedelta(hours=1),  # by a clock that is an hour ahead
     )
-    assert (found.id, found.channel) == (world.discord.posts[1].id, "1")
+    assert (post.id, post.channel) == (world.discord.posts[1].id, "1")
     assert len(world.discord.posts) == 3
 
 
@@ -204,13 +204,13 @@ async def test_of_two_replicas_the_one_that_comes_last_does_not_leave_what_is_ol
 ) -> None:
     world, newest = SlowOnce(), [incident(discord_id="9", status=Status.MITIGATED)]
 
-    async def found(job: object) -> Incident:
+    async def incident_of(job: object) -> Incident:
         return newest[0]
 
     async def names(of: Incident) -> dict[str, str]:
         return {}
 
-    ctx: Any = SimpleNamespace(incident=found, names=names, announcer=world)
+    ctx: Any = SimpleNamespace(incident=incident_of, names=names, announcer=world)
     perform = registered(ctx)[effect.type]
     job: Any = SimpleNamespace(attempt=1)
     slow = asyncio.create_task(perform(effect, job))

@@ -48,7 +48,7 @@ def test_what_is_known_to_help_on_the_way_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("word", "message"),
     [
         ("invalid_auth", SLACK_TOKEN),
         ("token_revoked", SLACK_TOKEN),
@@ -58,11 +58,11 @@ def test_what_is_known_to_help_on_the_way_is_said() -> None:
         ("ratelimited", ""),
     ],
 )
-def test_slacks_own_word_decides(word: str, said: str) -> None:
+def test_slacks_own_word_decides(word: str, message: str) -> None:
     refused = SlackRefused("auth.test", word, retryable=word == "ratelimited")
-    assert advice(refused, REINSTALL) == said
-    assert advice(refused, SLACK_TOKEN) == said
-    assert at_start(refused) == (said if said == SLACK_TOKEN else "")
+    assert advice(refused, REINSTALL) == message
+    assert advice(refused, SLACK_TOKEN) == message
+    assert at_start(refused) == (message if message == SLACK_TOKEN else "")
 
 
 def test_linears_code_decides() -> None:

@@ -66,11 +66,11 @@ async def test_refusals_are_typed(
 
 
 async def test_who_is_asked_to_slow_down_is_told_why_and_not_how_to_write_queries() -> None:
-    said = (
+    message = (
         '{"detail": "Rate limit exceeded. Please try your query with a smaller date range or '
         'fewer projects."}'
     )
-    async with serving(echo(PlainTextResponse(said, 429))) as url:
+    async with serving(echo(PlainTextResponse(message, 429))) as url:
         http = Http("Sentry", f"{url}/api", {})
         with pytest.raises(HttpError) as caught:
             await http.get("/events/")

@@ -72,12 +72,12 @@ async def test_from_open_to_closed(world: World) -> None:
     assert [(a.url, a.title) for a in attachments] == [
         ("https://sentry.io/issues/1", "Sentry SHOP-3")
     ]
-    told = await tickets.move(ticket.id, state="completed", priority=3)
+    moved = await tickets.move(ticket.id, state="completed", priority=3)
     assert [name for _, name in issue.history] == ["In Progress", "Done"]
-    assert (told.state, told.priority, told.id) == ("completed", 3, ticket.id)
-    assert told.at is not None
+    assert (moved.state, moved.priority, moved.id) == ("completed", 3, ticket.id)
+    assert moved.at is not None
     assert ticket.state_at is not None
-    assert told.at > ticket.state_at
+    assert moved.at > ticket.state_at
     await tickets.move(ticket.id, state="canceled")
     assert (issue.state.name, issue.priority) == ("Canceled", 3)
     assert world.changes == 5
@@ -101,11 +101,11 @@ async def test_whatever_is_done_twice_is_there_once(world: World) -> None:
 
 async def test_a_parent_is_found_by_what_people_call_it(world: World) -> None:
     bug = await world.open("bug")
-    found = await world.client.find("SHOP-1")
-    assert found == bug
+    parent = await world.client.find("SHOP-1")
+    assert parent == bug
     assert await world.client.find("SHOP-99") is None
     await world.client.open(
-        SHOP, NewIssue("INC-0001:ticket", "checkout is failing", "x"), priority=2, parent=found
+        SHOP, NewIssue("INC-0001:ticket", "checkout is failing", "x"), priority=2, parent=parent
     )
     assert world.linear.issues[-1].parent_id == bug.id
 
@@ -120,7 +120,7 @@ async def test_a_lost_answer_is_no_second_ticket(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "retryable", "said"),
+    ("fault", "retryable", "message"),
     [
         (Fault(error="RATELIMITED", retry_after=600), True, "slow down"),
         (Fault(error="RATELIMITED", status=200), True, "slow down"),
@@ -137,14 +137,14 @@ async def test_a_lost_answer_is_no_second_ticket(world: World) -> None:
     ],
 )
 async def test_errors_say_whether_trying_again_helps(
-    world: World, fault: Fault, retryable: bool, said: str
+    world: World, fault: Fault, retryable: bool, message: str
 ) -> None:
     # Passing ones are asked again twice at once.
     world.faults.next("linear.issueCreate", fault, times=3)
     with pytest.raises(PortError) as refused:
         await world.open()
     assert refused.value.retryable is retryable
-    assert said in refused.value.text
+    assert message in refused.value.text
     assert refused.value.system == "Linear"
     if fault.retry_after:
         assert refused.value.retry_after == pytest.approx(fault.retry_after, abs=60)
@@ -191,8 +191,8 @@ async def test_action_items_hang_below_the_ticket(world: World) -> None:
         "whoever may not be assigned stops nothing"
     )
     world.linear.move(made.identifier, "completed")
-    seen = await world.client.look(ticket.id)
-    assert [(one.id, one.state) for one in seen] == [
+    items = await world.client.look(ticket.id)
+    assert [(item.id, item.state) for item in items] == [
         (ticket.id, "started"),
         (made.id, "completed"),
         (other.id, "unstarted"),

@@ -81,13 +81,13 @@ async def company(authority: Authority) -> AsyncIterator[str]:
         yield url
 
 
-async def said(url: str) -> tuple[str, str]:
+async def refusals(url: str) -> tuple[str, str]:
     """The errors of a client of httpx, and of Slack's of aiohttp.
 
     Both are without secrets.
     """
     http = Http("Sentry", url, {"Authorization": "Bearer sntrys_hush"})
-    with pytest.raises(HttpError) as one:
+    with pytest.raises(HttpError) as first:
         await http.request("POST", "/", json={})
     await http.aclose()
     slack = Slack("xoxb-hush", f"{url}/api/")
@@ -95,10 +95,10 @@ async def said(url: str) -> tuple[str, str]:
     with pytest.raises(PortError) as other:
         await slack.call("auth.test")
     await slack.aclose()
-    for error in (one.value, other.value):
+    for error in (first.value, other.value):
         assert "hush" not in str(error)
-    assert not one.value.sent
-    return one.value.text, other.value.text
+    assert not first.value.sent
+    return first.value.text, other.value.text
 
 
 @needs_openssl
@@ -132,7 +132,9 @@ async def test_a_private_authority_is_named_by_every_client(company: str) -> Non
     assert not answer.ok
     assert "certificate" in answer.said
     assert "SSL_CERT_FILE" in answer.said
-    assert all("certificate" in text and "SSL_CERT_FILE" in text for text in await said(company))
+    assert all(
+        "certificate" in text and "SSL_CERT_FILE" in text for text in await refusals(company)
+    )
 
 
 @needs_openssl
@@ -149,17 +151,17 @@ async def test_doctor_says_certificate_and_nothing_of_scopes(company: str, tmp_p
     )
     async with AsyncExitStack() as stack:
         clients, catalogue = Outside.of(settings, stack), Catalogue([service()])
-        found = [
+        findings = [
             *await sentry.sentry(clients.tracker, catalogue),
             *await outside.linear_and_others(settings, catalogue, clients),
         ]
-    assert len(found) == 2
-    for one in found:
-        assert one.state == "broken"
-        assert "certificate" in one.says
-        assert "SSL_CERT_FILE" in one.mend
+    assert len(findings) == 2
+    for finding in findings:
+        assert finding.state == "broken"
+        assert "certificate" in finding.says
+        assert "SSL_CERT_FILE" in finding.mend
         for guess in ("org:read", "SENTRY_AUTH_TOKEN", "LINEAR_API_KEY"):
-            assert guess not in one.mend
+            assert guess not in finding.mend
 
 
 @needs_openssl
@@ -179,7 +181,7 @@ async def test_with_ssl_cert_file_every_client_believes_it_and_the_public_ones_s
     await endpoint.aclose()
     trusted = slack.web.ssl
     assert trusted is not None
-    names = {str(one.get("subject")) for one in trusted.get_ca_certs()}
+    names = {str(certificate.get("subject")) for certificate in trusted.get_ca_certs()}
     assert any("Acme authority" in name for name in names)
     assert any("ISRG Root X1" in name for name in names), (
         "who is believed already is believed still"
@@ -191,16 +193,18 @@ async def test_each_fault_of_a_certificate_has_its_word(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(anything(), authority.self_signed("alone", "IP:127.0.0.1")) as url:
-        assert all("certificate is self-signed" in text for text in await said(url))
+        assert all("certificate is self-signed" in text for text in await refusals(url))
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     async with serving(anything(), authority.signed("old", "IP:127.0.0.1", days=-1)) as url:
-        told = await said(url)
-        assert all("certificate has expired" in text for text in told)
-        assert not any("SSL_CERT_FILE" in text for text in told), "trust is not what it lacks"
+        messages = await refusals(url)
+        assert all("certificate has expired" in text for text in messages)
+        assert not any("SSL_CERT_FILE" in text for text in messages), "trust is not what it lacks"
     async with serving(anything(), authority.signed("other", "DNS:sentry.example.com")) as url:
-        assert all("another host" in text for text in await said(url))
+        assert all("another host" in text for text in await refusals(url))
         by_name = url.replace("127.0.0.1", "localhost")
-        assert all("certificate is for another host name" in text for text in await said(by_name))
+        assert all(
+            "certificate is for another host name" in text for text in await refusals(by_name)
+        )
 
 
 @needs_openssl
@@ -240,8 +244,8 @@ async def test_an_answer_that_is_not_theirs_is_no_fault_of_a_token() -> None:
             linear_api_key="lin_api_1",
             discord_webhook_url=f"{url}/api/webhooks/1/abc",
         )
-        found = await outside.linear_and_others(given, Catalogue(()), Outside.of(given, stack))
-        assert [(one.what, one.state, one.mend) for one in found] == [
+        findings = await outside.linear_and_others(given, Catalogue(()), Outside.of(given, stack))
+        assert [(finding.what, finding.state, finding.mend) for finding in findings] == [
             ("Linear", "broken", ""),
             ("Discord", "broken", ""),
         ]
@@ -256,7 +260,8 @@ async def test_an_answer_that_is_not_theirs_is_no_fault_of_a_token() -> None:
 async def test_tls_to_a_port_without_it() -> None:
     async with serving(anything()) as url:
         assert all(
-            "does not speak TLS" in text for text in await said(url.replace("http://", "https://"))
+            "does not speak TLS" in text
+            for text in await refusals(url.replace("http://", "https://"))
         )
 
 
@@ -275,7 +280,7 @@ async def test_no_tls_to_a_port_with_it(company: str) -> None:
 
 
 async def test_nobody_there() -> None:
-    assert all("connection refused" in text for text in await said("http://127.0.0.1:1"))
+    assert all("connection refused" in text for text in await refusals("http://127.0.0.1:1"))
 
 
 @pytest.mark.parametrize(
@@ -300,9 +305,9 @@ def test_what_the_network_says_below_the_clients_own_error_is_said(
     above = httpx.ConnectError("All connection attempts failed")
     above.__cause__ = OSError("All connection attempts failed")
     above.__cause__.__cause__ = ExceptionGroup("several addresses", [below])
-    told = cause_of("Sentry", above, "https://sentry.example.com")
-    assert words in told.says
-    assert not told.sent
+    error = cause_of("Sentry", above, "https://sentry.example.com")
+    assert words in error.says
+    assert not error.sent
 
 
 async def test_something_that_is_no_web_server() -> None:
@@ -333,11 +338,13 @@ async def test_a_proxy_that_is_not_there_or_wants_a_password(
     server = await asyncio.start_server(closed, "127.0.0.1", 0)
     address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     monkeypatch.setenv("HTTPS_PROXY", address.replace("//", "//me:hush@"))
-    assert all("proxy" in text and "407" in text for text in await said("https://sentry.invalid"))
+    assert all(
+        "proxy" in text and "407" in text for text in await refusals("https://sentry.invalid")
+    )
     server.close()
     await server.wait_closed()
     assert all(
-        "proxy" in text and "refused" in text for text in await said("https://sentry.invalid")
+        "proxy" in text and "refused" in text for text in await refusals("https://sentry.invalid")
     )
 
 

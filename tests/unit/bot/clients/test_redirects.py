@@ -170,7 +170,7 @@ CLIENTS: list[Callable[[str, AsyncExitStack], Awaitable[None]]] = [
 
 
 @pytest.mark.parametrize("status", [302, 308])
-@pytest.mark.parametrize("client", CLIENTS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.__name__)
 async def test_no_client_goes_where_it_is_sent(
     client: Callable[[str, AsyncExitStack], Awaitable[None]], status: int
 ) -> None:
@@ -232,7 +232,7 @@ async def test_addresses_in_sentrys_answers_are_shown_and_never_called() -> None
         assert second.rows[0].url == f"{other.url}/issues/41/", (
             "people may follow it; the bot does not"
         )
-        assert any("cursor=0%3A100%3A0" in one for one in asked), (
+        assert any("cursor=0%3A100%3A0" in address for address in asked), (
             "the next page was asked of Sentry itself"
         )
     assert other.came == []

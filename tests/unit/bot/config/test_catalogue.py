@@ -67,8 +67,8 @@ def services(tmp_path: Path) -> Catalogue:
 
 
 def test_the_contracts_file_is_read_whole(services: Catalogue, tmp_path: Path) -> None:
-    kept: ports.Catalogue = services
-    assert [service.name for service in kept.all()] == ["checkout", "search", "search-api"]
+    as_port: ports.Catalogue = services
+    assert [service.name for service in as_port.all()] == ["checkout", "search", "search-api"]
     checkout = services.get("checkout")
     assert checkout is not None
     assert checkout.owners == ("@checkout-oncall",)
@@ -110,8 +110,8 @@ def test_the_contracts_file_is_read_whole(services: Catalogue, tmp_path: Path) -
 def test_a_service_is_named_by_a_whole_word(
     services: Catalogue, text: str, name: str | None
 ) -> None:
-    found = services.named_in(text)
-    assert (found.name if found else None) == name
+    service = services.named_in(text)
+    assert (service.name if service else None) == name
 
 
 def test_by_alias_and_by_sentry_project(services: Catalogue) -> None:
@@ -127,7 +127,7 @@ def test_the_only_service_is_meant_where_none_is_named(tmp_path: Path) -> None:
 
 
 def test_every_fault_at_once_with_service_and_key(tmp_path: Path) -> None:
-    said = faults(
+    text = faults(
         tmp_path,
         """
 [service.typo]
@@ -189,11 +189,11 @@ releases = ["x"], hotfix = ["x"] }
         "service seven, deploy: run never names what to deploy",
         "service seven, deploy: hotfix never names what to deploy",
     ):
-        assert part in said, part
+        assert part in text, part
 
 
 def test_words_and_projects_belong_to_one_service(tmp_path: Path) -> None:
-    said = faults(
+    text = faults(
         tmp_path,
         """
 [services.two]
@@ -218,7 +218,7 @@ sentry = ["web"]
         "service three: aliases holds an empty word",
         "service three: Sentry project 'web' belongs to service two already",
     ):
-        assert part in said, part
+        assert part in text, part
 
 
 def test_no_toml(tmp_path: Path) -> None:
@@ -257,11 +257,11 @@ ONE = (
 def test_any_editors_file_is_read(tmp_path: Path, mark: bytes, ending: str) -> None:
     path = tmp_path / "services.toml"
     path.write_bytes(mark + ONE.replace("\n", ending).encode())
-    assert [one.name for one in catalogue.read(path).all()] == ["shop", "shop-api"]
+    assert [service.name for service in catalogue.read(path).all()] == ["shop", "shop-api"]
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"),
+    ("raw", "message"),
     [
         (ONE.encode("utf-16"), "saved as UTF-16 or UTF-32: save it as UTF-8"),
         (ONE.encode("utf-16-le"), "saved as UTF-16 or UTF-32: save it as UTF-8"),
@@ -286,12 +286,14 @@ def test_any_editors_file_is_read(tmp_path: Path, mark: bytes, ending: str) -> N
         ),
     ],
 )
-def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path, raw: bytes, said: str) -> None:
+def test_a_file_that_cannot_be_read_says_what_to_do(
+    tmp_path: Path, raw: bytes, message: str
+) -> None:
     path = tmp_path / "services.toml"
     path.write_bytes(raw)
     with pytest.raises(Faults, match=r"services\.toml") as caught:
         catalogue.read(path)
-    assert said in caught.value.faults[0]
+    assert message in caught.value.faults[0]
 
 
 @pytest.mark.parametrize(
@@ -311,9 +313,9 @@ def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path, raw: bytes, 
     ],
 )
 def test_a_name_is_found_however_it_was_typed(tmp_path: Path, text: str, name: str) -> None:
-    found = catalogue.read(written(tmp_path, ONE)).named_in(text)
-    assert found is not None
-    assert found.name == name
+    service = catalogue.read(written(tmp_path, ONE)).named_in(text)
+    assert service is not None
+    assert service.name == name
 
 
 def test_a_blank_that_was_pasted_along_is_no_part_of_a_value(tmp_path: Path) -> None:
@@ -348,14 +350,14 @@ checkout = "/srv/b"
 {command}
 """
     services = catalogue.read(written(tmp_path, text))
-    where = [one.turn_off_in for one in services.all()]
+    where = [service.turn_off_in for service in services.all()]
     assert where == ["/srv/a", "/srv/b", str(tmp_path)]
-    assert all(one.turn_off == ("./flag.sh", "off", "{change}") for one in services.all())
+    assert all(service.turn_off == ("./flag.sh", "off", "{change}") for service in services.all())
     assert catalogue.read(written(tmp_path, "[services.d]\n")).all()[0].turn_off == ()
 
 
 def test_the_faults_of_turn_off(tmp_path: Path) -> None:
-    said = faults(
+    text = faults(
         tmp_path,
         """
 [services.one]
@@ -374,4 +376,4 @@ turn_off_in = "/srv"
         "service three: turn_off must begin with the command that is run",
         "service four: unknown key turn_off_in",
     ):
-        assert part in said, part
+        assert part in text, part

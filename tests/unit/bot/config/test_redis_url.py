@@ -24,7 +24,7 @@ from tests.support.redis.authority import OPENSSL, Authority
 SECRET = "hunter2hunter2"
 
 
-def said(url: str) -> str:
+def fault_of(url: str) -> str:
     return "\n".join(faults(url))
 
 
@@ -95,9 +95,11 @@ def test_user_password_and_database_are_for_the_servers_and_the_sentinels_have_t
     pool = connect(url).connection_pool
     made = pool.connection_kwargs
     assert (made["username"], made["password"], made["db"]) == ("me", "p@ss", 3)
-    hosts = [one.connection_pool.connection_kwargs for one in pool.sentinel_manager.sentinels]
-    assert [(one["host"], one["port"]) for one in hosts] == [("h1", 26379), ("::1", 7)]
-    assert {(one["username"], one["password"]) for one in hosts} == {("watch", "s/p+w")}
+    hosts = [
+        sentinel.connection_pool.connection_kwargs for sentinel in pool.sentinel_manager.sentinels
+    ]
+    assert [(host["host"], host["port"]) for host in hosts] == [("h1", 26379), ("::1", 7)]
+    assert {(host["username"], host["password"]) for host in hosts} == {("watch", "s/p+w")}
     without = connect("sentinel://me:pw@h1/main").connection_pool.sentinel_manager.sentinels
     assert without[0].connection_pool.connection_kwargs["password"] is None
 
@@ -186,17 +188,17 @@ def test_sentinels_over_tls_and_the_servers_behind_them(scheme: str) -> None:
     ],
 )
 def test_what_is_wrong_is_named_at_the_start(url: str, says: str) -> None:
-    assert says in said(url)
-    with pytest.raises(Faults) as found:
+    assert says in fault_of(url)
+    with pytest.raises(Faults) as refused:
         load(slack_bot_token="xoxb-1", slack_signing_secret="s", redis_url=url)
-    assert f"REDIS_URL {said(url)}".splitlines()[0] in str(found.value)
+    assert f"REDIS_URL {fault_of(url)}".splitlines()[0] in str(refused.value)
 
 
 def test_everything_that_is_wrong_is_named_at_once() -> None:
-    found = said("redis://h:x/name?protocol=3")
-    assert "1 to 65535" in found
-    assert "no number" in found
-    assert "protocol" in found
+    text = fault_of("redis://h:x/name?protocol=3")
+    assert "1 to 65535" in text
+    assert "no number" in text
+    assert "protocol" in text
 
 
 @pytest.mark.parametrize("sign", ["/", "#", "?"])
@@ -213,15 +215,15 @@ def test_a_password_that_ends_the_host_is_refused_with_how_to_write_it(
     form: str, sign: str
 ) -> None:
     password = f"{SECRET}{sign}{SECRET}"
-    assert "%2F" in said(form.format(password))
-    assert SECRET not in said(form.format(password))
+    assert "%2F" in fault_of(form.format(password))
+    assert SECRET not in fault_of(form.format(password))
     assert parsed(form.format(quote(password, safe=""))).password == password
 
 
 @pytest.mark.parametrize("url", [f"redis://me:{SECRET}%41%@h", f"redis://me:%{SECRET}%2F@h"])
 def test_a_password_that_is_half_encoded_is_refused(url: str) -> None:
-    assert "%25" in said(url)
-    assert SECRET not in said(url)
+    assert "%25" in fault_of(url)
+    assert SECRET not in fault_of(url)
 
 
 @pytest.mark.parametrize(
@@ -246,16 +248,16 @@ def test_a_password_that_is_half_encoded_is_refused(url: str) -> None:
 def test_no_part_of_what_may_be_a_secret_is_repeated(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "hunter" not in said(url)
+    assert "hunter" not in fault_of(url)
     monkeypatch.setenv("REDIS_URL", url)
     for read in (
         lambda: load(slack_bot_token="xoxb-1", slack_signing_secret="s"),
         where_it_is_kept,
     ):
-        with pytest.raises(Faults) as found:
+        with pytest.raises(Faults) as refused:
             read()
-        assert "hunter" not in str(found.value)
-        assert "hunter" not in str(found.value.__cause__)
+        assert "hunter" not in str(refused.value)
+        assert "hunter" not in str(refused.value.__cause__)
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=30))
@@ -269,7 +271,7 @@ def test_every_password_can_be_written(password: str) -> None:
 def test_a_password_as_it_is_is_read_right_or_refused_and_never_said(password: str) -> None:
     marked = f"Qx7{password}Qx7"
     url = f"redis://me:{marked}@host:1/2"
-    if wrong := said(url):
+    if wrong := fault_of(url):
         assert "Qx7" not in wrong
         return
     at = parsed(url)
@@ -314,7 +316,7 @@ def test_files_that_cannot_be_used_are_named_before_the_first_connection(tmp_pat
     ]
     subprocess.run(command, check=True, capture_output=True)
     whole = f"rediss://h?ssl_ca_certs={authority.file}&ssl_certfile={certificate}&ssl_keyfile={key}"
-    assert said(whole) == ""
+    assert fault_of(whole) == ""
     for tls, words in (
         (f"ssl_ca_certs={key}", "ssl_ca_certs that holds no certificate"),
         (f"ssl_ca_certs={tmp_path}", "ssl_ca_certs that holds no certificate"),
@@ -327,4 +329,4 @@ def test_files_that_cannot_be_used_are_named_before_the_first_connection(tmp_pat
             "cannot be used as certificate and key",
         ),
     ):
-        assert words in said(f"rediss://h?{tls}")
+        assert words in fault_of(f"rediss://h?{tls}")

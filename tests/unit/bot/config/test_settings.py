@@ -81,8 +81,8 @@ def test_all_faults_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         SLACK_RICH_BLOCKS="on",
         REDIS_WAIT_REPLICAS="-1",
     )
-    said = faults()
-    text = "\n".join(said)
+    messages = faults()
+    text = "\n".join(messages)
     for name in (
         "SLACK_BOT_TOKEN is not set",
         "SLACK_BOT_TOKN is set: a slip",
@@ -100,16 +100,16 @@ def test_all_faults_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         "REDIS_WAIT_REPLICAS must be at least 0",
     ):
         assert name in text, name
-    assert len(said) == 13
-    assert all(said)
+    assert len(messages) == 13
+    assert all(messages)
 
 
 def test_with_nothing_set_three_things_are_asked_for() -> None:
-    said = faults()
-    assert len(said) == 3
-    assert said[0].startswith("SLACK_BOT_TOKEN is not set")
-    assert "SLACK_SIGNING_SECRET" in said[1]
-    assert "DATA_DIR" in said[2]
+    messages = faults()
+    assert len(messages) == 3
+    assert messages[0].startswith("SLACK_BOT_TOKEN is not set")
+    assert "SLACK_SIGNING_SECRET" in messages[1]
+    assert "DATA_DIR" in messages[2]
 
 
 def test_http_needs_only_the_signing_secret_and_a_folder_stands_for_redis() -> None:
@@ -121,10 +121,10 @@ def test_http_needs_only_the_signing_secret_and_a_folder_stands_for_redis() -> N
 
 
 def test_no_secret_is_said_or_shown() -> None:
-    said = "\n".join(
+    text = "\n".join(
         faults(slack_bot_token="xoxp-hush-hush", redis_url="http://:hush@localhost", data_dir="/x")
     )
-    assert "hush" not in said
+    assert "hush" not in text
     read = settings.load(
         slack_bot_token="xoxb-hush",
         slack_app_token="xapp-hush",
@@ -150,7 +150,7 @@ def test_lists_and_addresses_are_made_even() -> None:
 def test_what_is_off_says_what_that_costs() -> None:
     needed = {"slack_bot_token": "xoxb-1", "slack_app_token": "xapp-1", "data_dir": "/x"}
     off = settings.load(**needed).describe_off()
-    assert [one.system for one in off] == [
+    assert [disabled.system for disabled in off] == [
         "Sentry",
         "Sentry's webhook",
         "Linear",
@@ -175,7 +175,7 @@ def test_what_is_off_says_what_that_costs() -> None:
         incidents_channel="incidents",
     )
     assert {"Sentry", "Linear", "The announcement"}.isdisjoint(
-        one.system for one in on.describe_off()
+        disabled.system for disabled in on.describe_off()
     )
     assert on.sentry_on
     assert on.linear_on

@@ -224,11 +224,11 @@ def test_commands_beside_the_bot_read_the_same(monkeypatch: pytest.MonkeyPatch) 
 def test_a_token_of_another_kind_is_named(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
 ) -> None:
-    said = faults(monkeypatch, **{**EVERYTHING, name: value})
-    assert len(said.splitlines()) == 1, said
-    assert f"{name} " in said
-    assert words in said
-    assert "hush" not in said.replace("github.com/hush", "")
+    text = faults(monkeypatch, **{**EVERYTHING, name: value})
+    assert len(text.splitlines()) == 1, text
+    assert f"{name} " in text
+    assert words in text
+    assert "hush" not in text.replace("github.com/hush", "")
 
 
 @pytest.mark.parametrize("key", ["lin_api_abc", "lin_oauth_abc", "0123456789abcdef"])
@@ -368,11 +368,11 @@ def test_what_was_surely_meant_is_read(
 def test_what_cannot_be_read_is_named(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
 ) -> None:
-    said = faults(monkeypatch, **{**EVERYTHING, name: value})
-    assert len(said.splitlines()) == 1, said
-    assert f"{name} " in said
-    assert words in said
-    assert "hush" not in said
+    text = faults(monkeypatch, **{**EVERYTHING, name: value})
+    assert len(text.splitlines()) == 1, text
+    assert f"{name} " in text
+    assert words in text
+    assert "hush" not in text
 
 
 def test_a_token_that_travels_in_the_clear_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

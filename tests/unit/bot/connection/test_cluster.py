@@ -58,7 +58,7 @@ class Writer:
         self.acked: list[str] = []
         self.tried = 0
 
-    async def one(self) -> bool:
+    async def open_next(self) -> bool:
         self.tried += 1
         number = self.tried
         try:
@@ -70,8 +70,8 @@ class Writer:
         return isinstance(answer, Done | Already)
 
     async def all_there_once(self) -> None:
-        found = await self.store.get(self.acked)
-        assert {incident.id for incident in found} == set(self.acked)
+        incidents = await self.store.get(self.acked)
+        assert {incident.id for incident in incidents} == set(self.acked)
         for id in self.acked:
             assert (await self.store.load(id)).version == 1
             assert len(await self.store.timeline(id)) == len(new().done().entries)
@@ -79,9 +79,9 @@ class Writer:
 
 async def test_all_that_the_bot_does_works_there(cluster: Cluster, primary: Node) -> None:
     await check_at_start(cluster.url, wait_replicas=1)
-    found = await doctor(cluster.url, redis_wait_replicas=1)
-    assert {one.state for one in found} == {"works"}
-    [row] = [one for one in found if one.what == "Cluster"]
+    findings = await doctor(cluster.url, redis_wait_replicas=1)
+    assert {finding.state for finding in findings} == {"works"}
+    [row] = [finding for finding in findings if finding.what == "Cluster"]
     assert f"slot {SLOT} has every key of the bot, and 127.0.0.1:{primary.port}" in row.says
 
     store = Store.open(cluster.url)
@@ -92,9 +92,9 @@ async def test_all_that_the_bot_does_works_there(cluster: Cluster, primary: Node
     out = io.StringIO()
     assert await export(store, [], None, None, private=True, out=out) == 0
     assert "U0ALICE" in out.getvalue()
-    said = io.StringIO()
-    assert await forget(store, "U0ALICE", [], out=said) == 0
-    assert "U0ALICE is forgotten" in said.getvalue()
+    output = io.StringIO()
+    assert await forget(store, "U0ALICE", [], out=output) == 0
+    assert "U0ALICE is forgotten" in output.getvalue()
     after = io.StringIO()
     await export(store, [], None, None, private=True, out=after)
     assert "U0ALICE" not in after.getvalue()
@@ -105,8 +105,8 @@ async def test_a_moving_slot_is_not_written_and_what_was_refused_counts_once_aft
     cluster: Cluster, primary: Node
 ) -> None:
     store, [target, _] = Store.open(cluster.url), await cluster.others(primary)
-    seen = Delivery(("seen",))
-    await commit(store, new(1), id="c1", trigger=seen)
+    delivery = Delivery(("seen",))
+    await commit(store, new(1), id="c1", trigger=delivery)
     loaded = await store.load(None)
     change = new(2, "search").done()
 
@@ -143,7 +143,7 @@ async def test_a_moving_slot_is_not_written_and_what_was_refused_counts_once_aft
 
     assert await waits == Done(1)
     assert await store.commit("c2", loaded, change) == Already("INC-0002", 1)
-    assert (await store.load(None, seen)).handled_by == "INC-0001"
+    assert (await store.load(None, delivery)).handled_by == "INC-0001"
     assert len(await store.timeline("INC-0002")) == len(change.entries)
     assert _at(store) == target.port
     await store.close()
@@ -151,8 +151,8 @@ async def test_a_moving_slot_is_not_written_and_what_was_refused_counts_once_aft
 
 async def _asked_away(node: Node) -> int:
     """How often the node has answered ASK."""
-    said = await node.ask("INFO", "errorstats")
-    return int(said.get("errorstat_ASK", {"count": 0})["count"])
+    counters = await node.ask("INFO", "errorstats")
+    return int(counters.get("errorstat_ASK", {"count": 0})["count"])
 
 
 async def test_a_slot_that_moves_at_once_is_followed_by_everything(
@@ -164,26 +164,26 @@ async def test_a_slot_that_moves_at_once_is_followed_by_everything(
     for other in others:
         await other.server_now()
     writer = Writer(store)
-    await asyncio.gather(*(writer.one() for _ in range(20)))
+    await asyncio.gather(*(writer.open_next() for _ in range(20)))
     assert len(writer.acked) == 20
     await primary.ask("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", SLOT, SLOT, "NODE", target.id)
 
     async def there() -> bool:
-        await writer.one()
+        await writer.open_next()
         return (await cluster.primary(asked=target)) is target
 
     await eventually(there)
     # Each of these is the first that its connection hears of the move.
-    one, two, three, four = others
+    first, second, third, fourth = others
     key = f"{store.keys.prefix}:x"
-    await one.redis.hset(key, "a", "1")
-    pipe = two.redis.pipeline(transaction=True)
+    await first.redis.hset(key, "a", "1")
+    pipe = second.redis.pipeline(transaction=True)
     pipe.hget(key, "a")
     pipe.hdel(key, "a")
     assert await pipe.execute() == ["1", 1]
-    assert (await three.load("INC-0001")).version == 1
-    assert len(await keys_under(four.redis, "{fb}")) > 2 * len(writer.acked)
-    assert await writer.one()
+    assert (await third.load("INC-0001")).version == 1
+    assert len(await keys_under(fourth.redis, "{fb}")) > 2 * len(writer.acked)
+    assert await writer.open_next()
     assert len(writer.acked) == writer.tried
     await writer.all_there_once()
     for each in (store, *others):
@@ -197,11 +197,11 @@ async def test_a_planned_fail_over_loses_no_acknowledged_commit(
     writer = Writer(Store.open(cluster.url, wait_replicas=1))
     replica = cluster.partner(primary)
     for _ in range(10):
-        assert await writer.one()
+        assert await writer.open_next()
     assert await replica.ask("CLUSTER", "FAILOVER") == "OK"
 
     async def there() -> bool:
-        return await writer.one() and _at(writer.store) == replica.port
+        return await writer.open_next() and _at(writer.store) == replica.port
 
     await eventually(there)
     await writer.all_there_once()
@@ -213,12 +213,12 @@ async def test_a_primary_that_was_frozen_acknowledges_nothing_that_is_lost(
 ) -> None:
     """It still takes itself for the primary when it wakes, and connections to it are open."""
     writer = Writer(Store.open(cluster.url, wait_replicas=1))
-    await asyncio.gather(*(writer.one() for _ in range(10)))
+    await asyncio.gather(*(writer.open_next() for _ in range(10)))
     primary.freeze(True)
     replica = await cluster.fail_over(primary)
     primary.freeze(False)
-    await asyncio.gather(*(writer.one() for _ in range(10)))
-    await eventually(writer.one)
+    await asyncio.gather(*(writer.open_next() for _ in range(10)))
+    await eventually(writer.open_next)
     await settled(cluster, replica)
     await writer.all_there_once()
     await writer.store.close()
@@ -229,23 +229,23 @@ async def test_a_primary_that_is_killed_is_replaced_and_the_bot_goes_on(
 ) -> None:
     careful = Writer(Store.open(cluster.url, wait_replicas=1))
     for _ in range(10):
-        assert await careful.one()
+        assert await careful.open_next()
     store = Store.open(cluster.url)
     writer = Writer(store)
     writer.tried = careful.tried
-    assert await writer.one()
+    assert await writer.open_next()
     primary.kill()
     replica = await cluster.fail_over(primary)
-    await eventually(writer.one)
+    await eventually(writer.open_next)
     assert _at(store) == replica.port
     writer.acked += careful.acked
     await writer.all_there_once()
     careful.tried = writer.tried
-    assert not await careful.one(), "it has no replica now"
+    assert not await careful.open_next(), "it has no replica now"
     primary.again()
-    await eventually(careful.one)
-    for one in (store, careful.store):
-        await one.close()
+    await eventually(careful.open_next)
+    for each in (store, careful.store):
+        await each.close()
 
 
 async def test_a_cluster_that_is_down_is_said_and_waited_for(
@@ -254,7 +254,7 @@ async def test_a_cluster_that_is_down_is_said_and_waited_for(
     other, _ = await cluster.others(primary)
     lost = (other, cluster.partner(other))
     writer = Writer(Store.open(cluster.url))
-    assert await writer.one()
+    assert await writer.open_next()
     await cluster.patience(IMPATIENT_MS)
     for node in lost:
         node.freeze(True)
@@ -269,7 +269,7 @@ async def test_a_cluster_that_is_down_is_said_and_waited_for(
         node.freeze(False)
     # A primary that was called lost counts again after twice the patience that the nodes have
     # (Valkey, src/cluster_legacy.c CLUSTER_FAIL_UNDO_TIME_MULT): it stays short until then.
-    await eventually(writer.one)
+    await eventually(writer.open_next)
     await cluster.patience(PATIENT_MS)
     await writer.all_there_once()
     await writer.store.close()
@@ -280,8 +280,8 @@ async def test_a_plain_address_of_a_node_is_told_how_to_be_written(
 ) -> None:
     other, _ = await cluster.others(primary)
     await refused(f"redis://127.0.0.1:{other.port}", "part of a cluster", "redis+cluster://")
-    found = await doctor(f"redis://127.0.0.1:{primary.port}")
-    [row] = [one for one in found if "one node of a cluster" in one.says]
+    findings = await doctor(f"redis://127.0.0.1:{primary.port}")
+    [row] = [finding for finding in findings if "one node of a cluster" in finding.says]
     assert (row.state, "redis+cluster://" in row.mend) == ("unproven", True)
 
 
@@ -296,48 +296,50 @@ def _at(store: Store) -> int:
 # --- one node alone -------------------------------------------------------------------------------
 
 
-async def whole(one: Served) -> None:
+async def whole(server: Served) -> None:
     """Let one node serve all slots."""
-    await one.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16_383)
+    await server.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16_383)
 
     async def serves() -> bool:
-        return "cluster_state:ok" in str(await one.ask("CLUSTER", "INFO"))
+        return "cluster_state:ok" in str(await server.ask("CLUSTER", "INFO"))
 
     await eventually(serves)
 
 
 async def test_what_is_no_cluster_is_said(tmp_path: Path) -> None:
-    async with served(tmp_path / "a") as one:
+    async with served(tmp_path / "a") as server:
         await refused(
-            f"redis+cluster://127.0.0.1:{one.port}", "What answers there is no cluster", "redis://"
+            f"redis+cluster://127.0.0.1:{server.port}",
+            "What answers there is no cluster",
+            "redis://",
         )
 
 
 async def test_a_slot_that_nobody_serves_and_a_node_that_is_not_there(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with served(tmp_path / "a", "--cluster-enabled", "yes") as one:
-        url = f"redis+cluster://127.0.0.1:1,127.0.0.1:{one.port}"
-        [found] = await doctor(url)
-        assert f"No node of the cluster serves slot {SLOT}" in found.says
+    async with served(tmp_path / "a", "--cluster-enabled", "yes") as server:
+        url = f"redis+cluster://127.0.0.1:1,127.0.0.1:{server.port}"
+        [finding] = await doctor(url)
+        assert f"No node of the cluster serves slot {SLOT}" in finding.says
         await check_at_start(url)  # somebody may be mending it
         assert "No node of the cluster" in caplog.text
-        await whole(one)
-        await one.ask("CONFIG", "SET", "cluster-announce-port", 1)
-        [found] = await doctor(url)
-        assert "connection refused" in found.says
-        assert "the cluster names 127.0.0.1:1" in found.says
-        assert "cluster-announce-hostname" in found.mend
-    [found] = await doctor("redis+cluster://127.0.0.1:1")
-    assert "connection refused" in found.says
+        await whole(server)
+        await server.ask("CONFIG", "SET", "cluster-announce-port", 1)
+        [finding] = await doctor(url)
+        assert "connection refused" in finding.says
+        assert "the cluster names 127.0.0.1:1" in finding.says
+        assert "cluster-announce-hostname" in finding.mend
+    [finding] = await doctor("redis+cluster://127.0.0.1:1")
+    assert "connection refused" in finding.says
 
 
 async def test_user_password_and_the_least_rights(tmp_path: Path) -> None:
-    async with served(tmp_path / "a", "--cluster-enabled", "yes", "--requirepass", "p/w") as one:
-        own = f"unix://:p%2Fw@{one.socket}"
+    async with served(tmp_path / "a", "--cluster-enabled", "yes", "--requirepass", "p/w") as server:
+        own = f"unix://:p%2Fw@{server.socket}"
 
         async def ask(*command: str | int) -> object:
-            return await one.ask(*command, url=own)
+            return await server.ask(*command, url=own)
 
         await ask("CLUSTER", "ADDSLOTSRANGE", 0, 16_383)
 
@@ -345,7 +347,7 @@ async def test_user_password_and_the_least_rights(tmp_path: Path) -> None:
             return "cluster_state:ok" in str(await ask("CLUSTER", "INFO"))
 
         await eventually(serves)
-        at = f"127.0.0.1:{one.port}"
+        at = f"127.0.0.1:{server.port}"
         await check_at_start(f"redis+cluster://:p%2Fw@{at}")
         await refused(f"redis+cluster://:hunter2@{at}", "does not take this user and password")
         await refused(f"redis+cluster://{at}", "wants a password")
@@ -354,14 +356,18 @@ async def test_user_password_and_the_least_rights(tmp_path: Path) -> None:
         await refused(user, "does not let this user run CLUSTER SLOTS", "Rights in Redis")
         await ask("ACL", "SETUSER", "firebreak", "+cluster|slots")
         await check_at_start(user)
-        unproven = {one.what: one for one in await doctor(user) if one.state != "works"}
+        unproven = {
+            finding.what: finding for finding in await doctor(user) if finding.state != "works"
+        }
         assert set(unproven) == {"An acknowledged click", "Memory of Redis", "Cluster"}
         assert "does not let this user run INFO" in unproven["Memory of Redis"].says
         assert "maxmemory-policy should be noeviction" in unproven["Memory of Redis"].mend
         assert "look by hand: appendonly" in unproven["An acknowledged click"].mend
         await ask("ACL", "SETUSER", "firebreak", "+info")
         await ask("CONFIG", "SET", "appendonly", "yes")
-        unproven = {one.what: one for one in await doctor(user) if one.state != "works"}
+        unproven = {
+            finding.what: finding for finding in await doctor(user) if finding.state != "works"
+        }
         assert set(unproven) == {"An acknowledged click", "Cluster"}
         assert "look by hand: appendfsync" in unproven["An acknowledged click"].mend
 
@@ -383,8 +389,8 @@ def test_nodes_are_reached_by_what_they_announce(named: str | None, place: tuple
         [SLOT, SLOT, [named, 7, "id", ["hostname", "x"]], ["b", 2, "id"], ["c", 3, "id"]],
         [SLOT + 1, 16_383, ["a", 1, "id"]],
     ]
-    found = read_map(shards, SLOT, ("seed", 6379))
-    assert (found.primary, found.replicas) == (place, 2)
-    assert found.nodes[0] == ("seed", 6379)
-    assert set(found.nodes) == {("seed", 6379), ("a", 1), place, ("b", 2), ("c", 3)}
+    cluster_map = read_map(shards, SLOT, ("seed", 6379))
+    assert (cluster_map.primary, cluster_map.replicas) == (place, 2)
+    assert cluster_map.nodes[0] == ("seed", 6379)
+    assert set(cluster_map.nodes) == {("seed", 6379), ("a", 1), place, ("b", 2), ("c", 3)}
     assert read_map(shards[:1], SLOT, ("seed", 6379)).primary is None

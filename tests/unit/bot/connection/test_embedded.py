@@ -71,7 +71,7 @@ def tcp_sockets(process: int) -> list[str]:
     ]
     known = {row.split()[9] for row in rows}
     held = [os.readlink(fd) for fd in Path(f"/proc/{process}/fd").iterdir()]
-    return [one for one in held if one.startswith("socket:[") and one[8:-1] in known]
+    return [link for link in held if link.startswith("socket:[") and link[8:-1] in known]
 
 
 def mode(path: Path) -> int:
@@ -89,9 +89,9 @@ async def test_it_serves_through_a_private_socket_only(tmp_path: Path) -> None:
         assert await redis.config_get("tls-port") == {"tls-port": "0"}
         assert tcp_sockets(int((await redis.info("server"))["process_id"])) == []
         await redis.set("kept", "yes")
-        kept = [tmp_path / "data", *(tmp_path / "data").rglob("*")]
-        assert any(path.suffix == ".aof" for path in kept)
-        assert [str(path) for path in kept if mode(path) & 0o077] == [], (
+        paths = [tmp_path / "data", *(tmp_path / "data").rglob("*")]
+        assert any(path.suffix == ".aof" for path in paths)
+        assert [str(path) for path in paths if mode(path) & 0o077] == [], (
             "what it keeps is nobody else's to read"
         )
         await redis.aclose()

@@ -24,7 +24,7 @@ from bot.store.incident_store import Store
 from phases.ports.ports import PortError
 from sandbox.serving import free_port
 from tests.support.bots.forked import firebreak
-from tests.support.redis.redis_doctor import doctor, refused, told, waited_for
+from tests.support.redis.redis_doctor import doctor, nothing_recorded, refused, waited_for
 from tests.support.redis.replicated import MASTER, eventually, replicated
 from tests.support.redis.servers import EMBEDDED, behind_tls, pump, served
 from tests.support.worlds.small_world import until
@@ -34,46 +34,46 @@ ENCODED = quote(SECRET, safe="")
 
 
 async def test_a_wrong_password_and_none_and_one_too_many(tmp_path: Path) -> None:
-    async with served(tmp_path / "a", "--requirepass", SECRET) as one:
-        at = f"127.0.0.1:{one.port}"
+    async with served(tmp_path / "a", "--requirepass", SECRET) as server:
+        at = f"127.0.0.1:{server.port}"
         await check_at_start(f"redis://:{ENCODED}@{at}")
         await refused(
             f"redis://:hunter2@{at}", "does not take this user and password", "percent-encoded"
         )
         await refused(f"redis://me:{ENCODED}@{at}", "does not take this user and password")
         await refused(f"redis://{at}", "wants a password, and REDIS_URL gives none")
-    async with served(tmp_path / "b") as one:
+    async with served(tmp_path / "b") as server:
         await refused(
-            f"redis://:hunter2@127.0.0.1:{one.port}",
+            f"redis://:hunter2@127.0.0.1:{server.port}",
             "REDIS_URL gives a password, and this Redis has none",
         )
 
 
 async def test_a_database_that_it_does_not_have(tmp_path: Path) -> None:
-    async with served(tmp_path / "a", "--databases", "4") as one:
-        await check_at_start(f"{one.tcp}/3")
-        await refused(f"{one.tcp}/4", "has no database of this number")
+    async with served(tmp_path / "a", "--databases", "4") as server:
+        await check_at_start(f"{server.tcp}/3")
+        await refused(f"{server.tcp}/4", "has no database of this number")
 
 
 async def test_a_cluster(tmp_path: Path) -> None:
-    async with served(tmp_path / "a", "--cluster-enabled", "yes") as one:
-        [found] = await doctor(one.tcp)
-        assert "cluster" in found.says
-        await told(one.tcp, "cluster")
+    async with served(tmp_path / "a", "--cluster-enabled", "yes") as server:
+        [finding] = await doctor(server.tcp)
+        assert "cluster" in finding.says
+        await nothing_recorded(server.tcp, "cluster")
 
 
 async def test_tls_on_one_side_only(tmp_path: Path) -> None:
-    async with served(tmp_path / "a") as one, behind_tls(one, tmp_path) as (port, ca):
+    async with served(tmp_path / "a") as server, behind_tls(server, tmp_path) as (port, ca):
         good = f"rediss://localhost:{port}?ssl_ca_certs={ca}"
         await check_at_start(good)
-        assert {found.state for found in await doctor(good)} <= {"works", "unproven"}
+        assert {finding.state for finding in await doctor(good)} <= {"works", "unproven"}
         await refused(f"rediss://localhost:{port}", "certificate", "ssl_ca_certs")
         await refused(
             f"rediss://127.0.0.1:{port}?ssl_ca_certs={ca}", "certificate", "name in REDIS_URL"
         )
         for url, says in (
             (f"redis://localhost:{port}", "speaks TLS there, and REDIS_URL does not"),
-            (f"rediss://127.0.0.1:{one.port}", "speaks no TLS, and REDIS_URL does"),
+            (f"rediss://127.0.0.1:{server.port}", "speaks no TLS, and REDIS_URL does"),
         ):
             [plain] = await doctor(url)
             assert says in plain.says
@@ -95,24 +95,24 @@ async def test_nothing_there(
 
 
 async def test_too_many_clients(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with served(tmp_path / "a", "--maxclients", "1") as one:
+    async with served(tmp_path / "a", "--maxclients", "1") as server:
         held: list[asyncio.StreamWriter] = []
 
         async def taken() -> bool:  # once the server has let go of whoever saw it start
-            reader, writer = await asyncio.open_connection("127.0.0.1", one.port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             held.append(writer)
             writer.write(b"PING\r\n")
             return await reader.readline() == b"+PONG\r\n"
 
         await eventually(taken)
-        await waited_for(one.tcp, "as many clients as it may", caplog)
+        await waited_for(server.tcp, "as many clients as it may", caplog)
         for writer in held:
             writer.close()
 
 
 async def test_one_that_does_not_answer(tmp_path: Path) -> None:
-    async with served(tmp_path / "a") as one:
-        store = Store(connect(one.url, read_seconds=READ_SECONDS))
+    async with served(tmp_path / "a") as server:
+        store = Store(connect(server.url, read_seconds=READ_SECONDS))
 
         async def connected() -> bool:
             try:
@@ -121,12 +121,12 @@ async def test_one_that_does_not_answer(tmp_path: Path) -> None:
                 return False
 
         await eventually(connected)
-        one.process.send_signal(signal.SIGSTOP)
+        server.process.send_signal(signal.SIGSTOP)
         try:
             with pytest.raises(NotRecorded, match="too slow"):
                 await store.load(None)
         finally:
-            one.process.send_signal(signal.SIGCONT)
+            server.process.send_signal(signal.SIGCONT)
             await store.close()
 
 
@@ -151,8 +151,8 @@ async def test_no_sentinel_and_no_such_master(
 
 
 async def test_the_bot_does_not_start_and_says_why(tmp_path: Path) -> None:
-    async with served(tmp_path / "a", "--requirepass", SECRET) as one:
-        wrong = f"redis://:hunter2@127.0.0.1:{one.port}"
+    async with served(tmp_path / "a", "--requirepass", SECRET) as server:
+        wrong = f"redis://:hunter2@127.0.0.1:{server.port}"
         split = "redis://:hunter2/x@h"
         for command, url, code, says in (
             ("serve", wrong, 1, "Redis does not take this user and password"),
@@ -165,8 +165,8 @@ async def test_the_bot_does_not_start_and_says_why(tmp_path: Path) -> None:
         ):
             env = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s", "REDIS_URL": url}
             env |= {"SLACK_API_URL": "http://127.0.0.1:1/"}
-            ended, told, complained = await firebreak(command, env=env, cwd=tmp_path)
-            text = told + complained
+            ended, output, complained = await firebreak(command, env=env, cwd=tmp_path)
+            text = output + complained
             assert ended == code, (command, url, text)
             assert says in text
             assert "hunter" not in text
@@ -338,21 +338,21 @@ def test_where_redis_answers_nobody_is_sent_to_look_whether_it_runs() -> None:
 
 
 async def test_a_sentinel_and_a_redis_in_each_others_place(tmp_path: Path) -> None:
-    async with served(tmp_path / "a") as one:
-        url = f"sentinel://127.0.0.1:{one.port}/master"
-        [found] = await doctor(url)
-        assert "is a Redis and no sentinel" in found.says
-        assert "sentinel_password" not in found.mend
+    async with served(tmp_path / "a") as server:
+        url = f"sentinel://127.0.0.1:{server.port}/master"
+        [finding] = await doctor(url)
+        assert "is a Redis and no sentinel" in finding.says
+        assert "sentinel_password" not in finding.mend
         port = free_port()
         (tmp_path / "s.conf").write_text(
-            f"port {port}\nsentinel monitor master 127.0.0.1 {one.port} 1\n"
+            f"port {port}\nsentinel monitor master 127.0.0.1 {server.port} 1\n"
         )
         beside = _sentinel(tmp_path)
         try:
             await eventually(lambda: _listens(port))
-            [found] = await doctor(f"redis://127.0.0.1:{port}")
-            assert "is a sentinel" in found.says
-            assert "sentinel://" in found.mend
+            [finding] = await doctor(f"redis://127.0.0.1:{port}")
+            assert "is a sentinel" in finding.says
+            assert "sentinel://" in finding.mend
         finally:
             beside.kill()
             beside.wait()
@@ -374,15 +374,15 @@ async def _listens(port: int) -> bool:
 
 
 async def test_a_command_that_is_withheld_is_not_the_version(tmp_path: Path) -> None:
-    async with served(tmp_path / "a", "--rename-command", "EVALSHA", "") as one:
-        await refused(one.tcp, "does not know EVALSHA", "renamed")
+    async with served(tmp_path / "a", "--rename-command", "EVALSHA", "") as server:
+        await refused(server.tcp, "does not know EVALSHA", "renamed")
 
 
 async def test_too_few_replicas_is_not_a_redis_that_is_away(tmp_path: Path) -> None:
-    async with served(tmp_path / "a") as one:
-        found = await doctor(one.tcp, redis_wait_replicas=1)
+    async with served(tmp_path / "a") as server:
+        findings = await doctor(server.tcp, redis_wait_replicas=1)
         assert "lower REDIS_WAIT_REPLICAS" in next(
-            row.mend for row in found if row.state == "broken"
+            row.mend for row in findings if row.state == "broken"
         )
 
 
@@ -392,14 +392,14 @@ async def test_too_few_replicas_is_not_a_redis_that_is_away(tmp_path: Path) -> N
 async def test_a_connection_that_takes_long_is_made_for_those_who_come_after(
     tmp_path: Path,
 ) -> None:
-    async with served(tmp_path / "a") as one:
+    async with served(tmp_path / "a") as redis:
         lets, came = asyncio.Event(), 0
 
         async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             nonlocal came
             came += 1
             await lets.wait()  # as a handshake over a line that is slow
-            there, back = await asyncio.open_unix_connection(str(one.socket))
+            there, back = await asyncio.open_unix_connection(str(redis.socket))
             await asyncio.gather(pump(reader, back), pump(there, writer))
 
         server = await asyncio.start_server(slowly, "127.0.0.1", 0)

@@ -28,7 +28,7 @@ async def world(tmp_path: Path) -> AsyncIterator[Replicated]:
 
 async def test_a_planned_fail_over_loses_no_acknowledged_commit(world: Replicated) -> None:
     store = Store.open(world.url, wait_replicas=1)
-    said: list[str] = []
+    acknowledged: list[str] = []
     number = 0
 
     async def one_more() -> bool:
@@ -36,12 +36,12 @@ async def test_a_planned_fail_over_loses_no_acknowledged_commit(world: Replicate
         number += 1
         answer = await commit(store, new(number, service=f"s{number}"), id=f"c{number}")
         if isinstance(answer, Done | Already):
-            said.append(f"INC-{number:04d}")
+            acknowledged.append(f"INC-{number:04d}")
         return True
 
     for _ in range(20):
         await one_more()
-    assert len(said) == 20
+    assert len(acknowledged) == 20
 
     async def begun() -> bool:  # refused (NOGOODSLAVE) until it has seen the replica's first INFO
         return bool(await world.ask(world.sentinel, "SENTINEL", "FAILOVER", MASTER))
@@ -60,8 +60,8 @@ async def test_a_planned_fail_over_loses_no_acknowledged_commit(world: Replicate
     await eventually(committed_on_the_new_primary)
     for _ in range(5):
         await one_more()
-    found = {incident.id for incident in await store.get(said)}
-    assert found == set(said)
+    ids = {incident.id for incident in await store.get(acknowledged)}
+    assert ids == set(acknowledged)
     await store.close()
 
 
@@ -125,9 +125,10 @@ async def test_a_hundred_at_once_wait_for_a_connection_and_nobody_is_sent_away(
 ) -> None:
     store = Store.open(world.url)
     many = [commit(store, new(n, service=f"s{n}"), id=f"c{n}") for n in range(1, 101)]
-    assert {type(one) for one in await asyncio.gather(*many)} == {Done}
+    assert {type(outcome) for outcome in await asyncio.gather(*many)} == {Done}
     assert {
-        one.version for one in await asyncio.gather(*(store.load("INC-0001") for _ in range(100)))
+        loaded.version
+        for loaded in await asyncio.gather(*(store.load("INC-0001") for _ in range(100)))
     } == {1}
     await store.close()
 

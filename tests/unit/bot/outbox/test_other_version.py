@@ -89,10 +89,12 @@ async def test_what_only_a_newer_bot_knows_is_taken_up_by_it_once(
     outbox = world.outbox({"say": done})
     async with running(outbox.run()):
         await until(lambda: outbox.counts["aside"] == 1)
-    [(entry, kept)] = await store.redis.xrange(store.keys.aside)
+    [(entry, set_aside)] = await store.redis.xrange(store.keys.aside)
     assert await take_up(store) == 0
     await store.redis.xdel(store.keys.aside, entry)
-    await store.redis.xadd(store.keys.aside, {**kept, "effect": known})  # as the newer bot reads it
+    await store.redis.xadd(
+        store.keys.aside, {**set_aside, "effect": known}
+    )  # as the newer bot reads it
     assert [await take_up(store), await take_up(store)] == [1, 0]
     [(_, back)] = await store.redis.xrange(store.keys.outbox)
     assert (back["id"], back["effect"], "reason" in back) == ("INC-0001.9.1", known, False)
@@ -130,6 +132,10 @@ async def test_people_are_told_and_doctor_names_it(store: Store, redis_url: str)
     assert "INC-0001 cannot be read by this version" in answer.text
     given = load(slack_bot_token="xoxb-1", slack_signing_secret="s", redis_url=redis_url)
     async with AsyncExitStack() as stack:
-        found = await look_at_store(given, stack)
-    [one] = [one for one in found if one.what == "Incidents"]
-    assert (one.state, "INC-0001" in one.says, "newest" in one.mend) == ("broken", True, True)
+        findings = await look_at_store(given, stack)
+    [finding] = [row for row in findings if row.what == "Incidents"]
+    assert (finding.state, "INC-0001" in finding.says, "newest" in finding.mend) == (
+        "broken",
+        True,
+        True,
+    )

@@ -23,10 +23,10 @@ __all__ = ["quick_outbox"]  # a fixture for every test here
 
 
 async def test_an_effect_is_performed_and_its_result_ends_it(store: Store, redis_url: str) -> None:
-    seen: list[tuple[Effect, Job]] = []
+    performed: list[tuple[Effect, Job]] = []
 
     async def say(effect: Say, job: Job) -> Action:
-        seen.append((effect, job))
+        performed.append((effect, job))
         return EffectDone(kind="say")
 
     world = World(store, redis_url, Say(text="hallo"))
@@ -35,7 +35,7 @@ async def test_an_effect_is_performed_and_its_result_ends_it(store: Store, redis
         await world.want()
         await until(world.empty)
         assert outbox.running
-    ((effect, job),) = seen
+    ((effect, job),) = performed
     assert effect == Say(text="hallo")
     assert (job.incident, job.effect_id, job.attempt) == ("INC-0001", "INC-0001.2.1", 1)
     assert abs((await store.server_now() - job.created).total_seconds()) < 60
@@ -255,15 +255,15 @@ async def test_what_cannot_be_decoded_is_set_aside_and_counted(
         await world.want()
         await until(world.empty)
         await until(lambda: outbox.counts["aside"] == 3)
-    found = await dead_letters(store)
+    letters = await dead_letters(store)
     assert await dead_letter_count(store) == 3
-    assert {(one.effect_id, one.reason) for one in found} == {
+    assert {(letter.effect_id, letter.reason) for letter in letters} == {
         ("INC-0001.9.1", "1 fields do not fit any effect of this version"),
         ("INC-0001.9.2", "a number is no number"),
         ("", "field 'effect' is missing"),
     }
-    kept = [fields.get("effect") for _, fields in await store.redis.xrange(store.keys.aside)]
-    assert '{"type":"from.the.future"}' in kept
+    effects = [fields.get("effect") for _, fields in await store.redis.xrange(store.keys.aside)]
+    assert '{"type":"from.the.future"}' in effects
 
 
 async def test_a_refused_result_ends_the_effect_and_is_logged(
@@ -317,7 +317,7 @@ async def test_a_rule_that_fails_on_a_result_does_not_hold_the_entry_for_ever(
         await world.want()
         await until(world.empty)
     assert outbox.counts["crashed"] == 3
-    assert [one.effect_id for one in await dead_letters(store)] == ["INC-0001.2.1"]
+    assert [letter.effect_id for letter in await dead_letters(store)] == ["INC-0001.2.1"]
 
 
 async def test_what_was_done_for_an_incident_that_is_lost_is_let_go(

@@ -58,7 +58,7 @@ async def test_it_runs_once_a_first_read_was_answered(
     world = World(store, redis_url)
     for outbox in (world.outbox({}), world.outbox({})):  # the first one makes the group
         async with running(outbox.run()):
-            await until(lambda one=outbox: one.running)
+            await until(lambda box=outbox: box.running)
 
 
 WORKER = """
@@ -87,9 +87,9 @@ def hold_and_die(url: str) -> str:
     command = [sys.executable, "-c", WORKER, url, str(Path(__file__).parents[4])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
-        said = other.stdout.readline()
+        line = other.stdout.readline()
         other.send_signal(signal.SIGKILL)
-    return said
+    return line
 
 
 async def held_for_an_hour(store: Store) -> None:
@@ -171,8 +171,8 @@ async def test_two_workers_share_and_each_result_counts_once(store: Store, redis
     world = World(store, redis_url, *[CommentTicket(text=str(i)) for i in range(60)])
     other = Store.open(redis_url)
     second = World(other, redis_url)
-    boxes = [one.outbox({"ticket.comment": done}) for one in (world, second)]
-    async with running(*(one.run() for one in boxes)):
+    boxes = [replica.outbox({"ticket.comment": done}) for replica in (world, second)]
+    async with running(*(box.run() for box in boxes)):
         await world.want()
         await until(world.empty)
     await other.close()
@@ -255,7 +255,9 @@ async def test_a_worker_that_stood_still_does_not_begin_what_another_has_taken_o
             other.kill()
     assert ran[0] == "INC-0001.2.1 1"
     assert sorted(ran[1:]) == [f"INC-0001.2.{number} 2" for number in (1, 2, 3, 4)]
-    assert {one.split(".")[1] for one in later} == {"7"}, "nothing of what another did is begun"
+    assert {effect_id.split(".")[1] for effect_id in later} == {"7"}, (
+        "nothing of what another did is begun"
+    )
     assert len(later) == 4
 
 

@@ -53,11 +53,11 @@ class Together(Incidents):
         self._left = parties
 
     async def owner(self, claim: str) -> str | None:
-        found = await super().owner(claim)
+        holder = await super().owner(claim)
         if claim.startswith("adr:") and self._left:
             self._left -= 1
             await self._barrier.wait()
-        return found
+        return holder
 
 
 class _Names:
@@ -90,8 +90,10 @@ async def _nothing_left(store: Store) -> bool:
 
 
 async def _resolved(dispatcher: Incidents, ids: Sequence[str]) -> bool:
-    found = [await dispatcher.load(id) for id in ids]
-    return all(one is not None and one.status is Status.RESOLVED for one in found)
+    incidents = [await dispatcher.load(id) for id in ids]
+    return all(
+        incident is not None and incident.status is Status.RESOLVED for incident in incidents
+    )
 
 
 POSTMORTEM = {"adr.number", "adr.write", "adr.revise", "adr.complete"}
@@ -139,7 +141,9 @@ async def test_the_same_number_is_never_given_twice(
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-    written = [one.adr for id in ids if (one := await dispatcher.load(id)) and one.adr]
+    written = [
+        incident.adr for id in ids if (incident := await dispatcher.load(id)) and incident.adr
+    ]
     assert sorted(adr.number for adr in written) == list(range(7, 7 + parties))
     assert archive.asked >= 2 * parties - 1, "those who lost chose again"
     files = repository.git("ls-tree", "--name-only", "main", "adr/").split()

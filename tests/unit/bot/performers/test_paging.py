@@ -50,7 +50,7 @@ async def test_where_the_pager_refuses_the_owners_read_that_nobody_was_called() 
         slack = Slack(BOT_TOKEN, f"{world.url}/slack/api/")
         await slack.start()
         pager = PagerDuty(f"{url}/v2/enqueue", "R" * 32)
-        nothing: dict[str, Any] = {one.name: None for one in dataclasses.fields(EffectContext)}
+        nothing: dict[str, Any] = {field.name: None for field in dataclasses.fields(EffectContext)}
         given = {
             "dispatcher": SimpleNamespace(load=look, recent=look),
             "slack": slack,
@@ -61,11 +61,13 @@ async def test_where_the_pager_refuses_the_owners_read_that_nobody_was_called() 
         ctx = EffectContext(**nothing | given)
         job = Job("INC-0001", "INC-0001.2.1", NOW, 1)
         done = await page(Page(key="sev1", text="INC-0001 checkout is failing"), job, ctx)
-        (said,) = (m for m in world.workspace.channel("general").messages if "checkout" in str(m))
+        (message,) = (
+            m for m in world.workspace.channel("general").messages if "checkout" in str(m)
+        )
         assert done is not None
         assert done.via.startswith("mention, because")
-        assert "Nobody was called: PagerDuty refused the page" in str(said)
-        assert "is PAGERDUTY_ROUTING_KEY right?" in str(said)
-        assert "right?." not in str(said)
+        assert "Nobody was called: PagerDuty refused the page" in str(message)
+        assert "is PAGERDUTY_ROUTING_KEY right?" in str(message)
+        assert "right?." not in str(message)
         await pager.aclose()
         await slack.aclose()

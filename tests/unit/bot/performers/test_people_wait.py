@@ -16,8 +16,8 @@ from bot.clients.pagerduty import PagerDuty as Pager
 from bot.clients.slack.client import Slack
 from bot.performers.context import EffectContext
 from bot.performers.deploys import START_TRIES, start_deploy
-from bot.performers.hotfix_merge import merge
 from bot.performers.notify import page
+from bot.performers.pull_requests import merge
 from bot.store.incident_store import Store
 from bot.store.job import Job
 from phases.messages.effects import MergePullRequest, Page, StartDeploy
@@ -57,7 +57,7 @@ def context(**given: Any) -> EffectContext:
     async def look(id: str, version: int = 0) -> Any:
         return record
 
-    nothing: dict[str, Any] = {one.name: None for one in dataclasses.fields(EffectContext)}
+    nothing: dict[str, Any] = {field.name: None for field in dataclasses.fields(EffectContext)}
     usual = {
         "dispatcher": SimpleNamespace(load=look, recent=look),
         "catalogue": SimpleNamespace(get=lambda name: SHOP),

@@ -60,7 +60,7 @@ async def test_what_was_posted_without_an_answer_and_given_up_is_found_by_the_ne
         async def look(id: str, version: int = 0) -> Incident:
             return known[0]
 
-        nothing: dict[str, Any] = {one.name: None for one in dataclasses.fields(EffectContext)}
+        nothing: dict[str, Any] = {field.name: None for field in dataclasses.fields(EffectContext)}
         dispatcher = SimpleNamespace(load=look, recent=look)
         ctx = EffectContext(
             **nothing

@@ -23,7 +23,8 @@ from handlers.views.blocks import Message
 from phases.coordination.declare import discord_posted
 from phases.coordination.ticket import catch_up_text
 from phases.messages import effects as wanted
-from phases.messages.results import BookmarkSet, ChannelOpened, EffectDone
+from phases.messages.base import Action
+from phases.messages.results import BookmarkSet, ChannelArchived, ChannelOpened, EffectDone
 from phases.ports.ports import PortError
 from phases.record.documents import Ticket
 from phases.record.incident import (
@@ -59,6 +60,7 @@ class World:
     def __init__(self, slack: SlackWorld, linear: Linear, discord: Discord, faults: Faults) -> None:
         self.slack, self.linear, self.discord, self.faults = slack, linear, discord, faults
         self.entries: list[Entry] = []
+        self.heard: list[Action] = []
         self.meanwhile: list[Coroutine[Any, Any, None]] = []
         """Happen one after the other, each when the timeline was just read."""
         self.record = incident(
@@ -70,6 +72,9 @@ class World:
 
     async def look(self, id: str, version: int = 0) -> Incident:
         return self.record
+
+    async def hear(self, action: Action, id: str) -> None:
+        self.heard.append(action)
 
     async def timeline(self, id: str) -> list[Entry]:
         read = [*self.entries]
@@ -147,10 +152,13 @@ async def world() -> AsyncIterator[World]:
         async def heard(id: str, name: str, message: Message | None) -> None:
             return
 
-        nothing: dict[str, Any] = {one.name: None for one in dataclasses.fields(EffectContext)}
+        nothing: dict[str, Any] = {field.name: None for field in dataclasses.fields(EffectContext)}
         given = {
             "dispatcher": SimpleNamespace(
-                load=world.look, recent=world.look, timeline=world.timeline
+                load=world.look,
+                recent=world.look,
+                timeline=world.timeline,
+                dispatch=world.hear,
             ),
             "slack": slack,
             "tickets": tickets,
@@ -180,7 +188,9 @@ IN_SLACK: list[tuple[wanted.Effect, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("effect", "words"), IN_SLACK, ids=lambda one: getattr(one, "type", ""))
+@pytest.mark.parametrize(
+    ("effect", "words"), IN_SLACK, ids=lambda value: getattr(value, "type", "")
+)
 async def test_a_message_that_was_given_up_is_posted_once(
     world: World, effect: wanted.Effect, words: str
 ) -> None:
@@ -234,6 +244,15 @@ async def test_a_thread_that_was_begun_stays_the_place_where_a_channel_could_be_
         assert done.channel.thread_ts
     assert world.posted("INC-0001: ") == 1
     assert not [name for name in names(world) if name.startswith("inc-0001-")]
+
+
+async def test_a_message_for_an_archived_channel_waits_for_its_successor(world: World) -> None:
+    """Nobody heard that it was archived: the incident hears of it now."""
+    world.slack.workspace.channel("general").is_archived = True
+    with pytest.raises(PortError, match="is_archived") as refused:
+        await world(wanted.Say(text="It burns again"), FIRST)
+    assert refused.value.retryable
+    assert world.heard == [ChannelArchived(channel="C0GENERAL")]
 
 
 @pytest.mark.parametrize("word", ["no_permission", "too_many_convos_for_team", "ekm_access_denied"])

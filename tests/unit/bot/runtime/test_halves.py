@@ -121,8 +121,8 @@ class Begun:
 
 
 def back_of(parent: Parent) -> int:
-    name, pid, told = parent.says()
-    assert (name, told) == ("back", "redis")
+    name, pid, detail = parent.says()
+    assert (name, detail) == ("back", "redis")
     return int(pid)
 
 
@@ -137,9 +137,9 @@ def begun() -> Iterator[Begun]:
 def test_a_signal_ends_both_and_the_front_ends_last(begun: Begun) -> None:
     parent, _, _ = begun.both()
     parent.process.terminate()
-    said = parent.rest()
-    assert sorted(said[:2]) == ["back ends", "front ends"]
-    assert said[2:] == ["front saw the back end"]
+    lines = parent.rest()
+    assert sorted(lines[:2]) == ["back ends", "front ends"]
+    assert lines[2:] == ["front saw the back end"]
     assert parent.code() == 0
 
 

@@ -118,10 +118,10 @@ async def test_what_a_worker_holds_is_held_from_now_on(store: Store) -> None:
     )  # type: ignore[list-item]
     await yesterday(store, HOUR)
     await set_back(store)
-    (one,) = await store.redis.xpending_range(store.keys.outbox, GROUP, "-", "+", 10)
-    assert one["consumer"] == "dead"
-    assert one["time_since_delivered"] < 60_000
-    assert one["times_delivered"] == 1
+    (pending,) = await store.redis.xpending_range(store.keys.outbox, GROUP, "-", "+", 10)
+    assert pending["consumer"] == "dead"
+    assert pending["time_since_delivered"] < 60_000
+    assert pending["times_delivered"] == 1
 
 
 async def test_a_timer_whose_commit_comes_too_late_is_said_again_not_dropped(store: Store) -> None:

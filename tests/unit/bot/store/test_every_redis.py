@@ -25,7 +25,7 @@ from phases.messages.effects import SetTopic
 from phases.shared.change import Draft
 from tests.support.redis.replicated import eventually
 from tests.support.redis.scripts import scripts
-from tests.support.redis.servers import Served, found, served
+from tests.support.redis.servers import Served, installed_servers, served
 from tests.support.worlds.small_world import declare, dispatcher, update
 
 
@@ -33,19 +33,19 @@ async def test_every_script_is_one_that_redis_6_2_can_read(store: Store) -> None
     """Servers before 7 give the text to Lua as it is, within a function; Lua knows no shebang."""
     assert len(scripts()) > 20
     parse = "local made, why = loadstring(ARGV[1]) return why or 'read'"
-    for one in scripts():
-        said = await store.redis.eval(parse, 0, f"return function()\n{one.text}\nend")  # pyright: ignore
-        assert said == "read", one.text[:200]
+    for script in scripts():
+        answer = await store.redis.eval(parse, 0, f"return function()\n{script.text}\nend")  # pyright: ignore
+        assert answer == "read", script.text[:200]
     shebang = await store.redis.eval(parse, 0, "return function()\n#!lua\nreturn 1\nend")  # pyright: ignore
     assert shebang != "read"
 
 
-@pytest.fixture(params=found(), ids=lambda one: one.name)
+@pytest.fixture(params=installed_servers(), ids=lambda binary: binary.name)
 async def server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(tmp_path / "data", binary=request.param) as one:
-        if await one.version() < (6, 2):
+    async with served(tmp_path / "data", binary=request.param) as instance:
+        if await instance.version() < (6, 2):
             pytest.skip("older than 6.2: see test_an_older_one_is_refused_with_its_version")
-        yield one
+        yield instance
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ async def started(store: Store) -> tuple[Incidents, str, int]:
     return incidents, held[-1].entry, int(at)
 
 
-async def kept(server: Served) -> dict[bytes, bytes]:
+async def contents(server: Served) -> dict[bytes, bytes]:
     """Every key with its value."""
     redis = Redis.from_url(server.url, protocol=2)
     try:
@@ -104,11 +104,11 @@ async def nothing_is_written(
     store: Store, server: Served, says: str, refuse: Any, mend: Any
 ) -> None:
     incidents, entry, at_ms = await started(store)
-    before = await kept(server)
+    before = await contents(server)
     await refuse()
     try:
         answers = await a_commit_each(incidents, store, entry, at_ms)
-        after = await kept(server)
+        after = await contents(server)
     finally:
         await mend()
     for answer in answers:
@@ -174,22 +174,22 @@ async def _failed(store: Store) -> bool:
     return info["rdb_last_bgsave_status"] == "err" and not info["rdb_bgsave_in_progress"]
 
 
-@pytest.mark.parametrize("binary", found(), ids=lambda one: one.name)
+@pytest.mark.parametrize("binary", installed_servers(), ids=lambda binary: binary.name)
 async def test_an_older_one_is_refused_with_its_version(binary: Path, tmp_path: Path) -> None:
-    async with served(tmp_path / "data", binary=binary) as one:
-        version = await one.version()
+    async with served(tmp_path / "data", binary=binary) as redis:
+        version = await redis.version()
         if version >= (6, 2):
             pytest.skip("new enough")
         with pytest.raises(CannotUse, match=rf"version {version[0]}\.{version[1]}.*6\.2"):
-            await check_at_start(one.url)
-        assert await one.ask("DBSIZE") == 0
+            await check_at_start(redis.url)
+        assert await redis.ask("DBSIZE") == 0
 
 
 async def test_several_commits_at_once(store: Store) -> None:
     incidents = dispatcher(store)
     assert isinstance(await incidents.dispatch(declare(), None), Recorded)
-    said = await asyncio.gather(
+    answers = await asyncio.gather(
         *(incidents.dispatch(update(f"n{n}"), "INC-0001") for n in range(30))
     )
-    assert all(isinstance(one, Recorded) for one in said)
+    assert all(isinstance(answer, Recorded) for answer in answers)
     assert (await store.load("INC-0001")).version == 31

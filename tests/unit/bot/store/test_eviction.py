@@ -48,7 +48,7 @@ async def test_what_may_lose_what_ends_by_itself_is_said_in_the_log(
         await check_eviction(store.redis)
     finally:
         await _set(store, "0", "noeviction")
-    assert [one.levelno for one in caplog.records] == [logging.CRITICAL]
+    assert [record.levelno for record in caplog.records] == [logging.CRITICAL]
     assert "noeviction" in caplog.text
 
 

@@ -39,9 +39,9 @@ async def test_declare_takes_the_next_number(store: Store) -> None:
     assert await opened(incidents, "checkout") == "INC-0001"
     assert await opened(incidents, "search") == "INC-0002"
     assert await store.owner("number:2") == "INC-0002"
-    found = await incidents.load("INC-0002")
-    assert found is not None
-    assert found.service == "search"
+    incident = await incidents.load("INC-0002")
+    assert incident is not None
+    assert incident.service == "search"
     assert await incidents.load("INC-0003") is None
 
 

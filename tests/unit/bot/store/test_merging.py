@@ -38,14 +38,14 @@ async def three(store: Store) -> Incidents:
 
 
 async def records(incidents: Incidents) -> list[Incident]:
-    found = [await incidents.load(id) for id in IDS]
-    return [incident for incident in found if incident is not None]
+    loaded = [await incidents.load(id) for id in IDS]
+    return [incident for incident in loaded if incident is not None]
 
 
 async def test_where_one_of_three_was_written_meanwhile_nothing_of_all_is(store: Store) -> None:
     incidents = await three(store)
     loaded = [await store.load(id) for id in IDS]
-    read = [one.incident for one in loaded if one.incident is not None]
+    read = [load.incident for load in loaded if load.incident is not None]
     action = MergeDuplicates(by="U0BOB", others=IDS[1:], records=tuple(read[1:]))
     change = step(read[0], action, SERVICES[0], datetime.now(UTC))
     assert isinstance(change, Change)
@@ -55,37 +55,37 @@ async def test_where_one_of_three_was_written_meanwhile_nothing_of_all_is(store:
     answer = await store.commit(uuid4().hex, loaded[0], change, also=loaded[1:])
     assert isinstance(answer, Conflict)
     after = [await store.load(id) for id in IDS]
-    assert [(one.version, one.incident) for one in after] == [
-        (one.version, one.incident) for one in before
+    assert [(load.version, load.incident) for load in after] == [
+        (load.version, load.incident) for load in before
     ]
     assert [len(await store.timeline(id)) for id in IDS] == lines
     assert await store.owner(fingerprint_claim("41")) == IDS[1]
 
     # The dispatcher reads them anew, and then it is done once.
-    said = MergeDuplicates(by="U0BOB", others=(*IDS[1:], IDS[1]))
-    assert isinstance(await incidents.dispatch(said, IDS[0]), Recorded)
-    kept, *gone = await records(incidents)
-    assert kept.merged == IDS[1:]
-    assert {one.duplicate_of for one in gone} == {IDS[0]}
+    merge = MergeDuplicates(by="U0BOB", others=(*IDS[1:], IDS[1]))
+    assert isinstance(await incidents.dispatch(merge, IDS[0]), Recorded)
+    original, *gone = await records(incidents)
+    assert original.merged == IDS[1:]
+    assert {duplicate.duplicate_of for duplicate in gone} == {IDS[0]}
     assert await store.owner(fingerprint_claim("41")) == IDS[0]
     texts = [entry.text for entry in await incidents.timeline(IDS[0])]
     assert texts.count("INC-0003: the disk is full") == 1
-    assert isinstance(await incidents.dispatch(said, IDS[0]), Refused), "once"
+    assert isinstance(await incidents.dispatch(merge, IDS[0]), Refused), "once"
 
 
 async def test_a_split_gives_claims_and_timeline_back_in_one_commit(store: Store) -> None:
     incidents = await three(store)
     await incidents.dispatch(MergeDuplicates(by="U0BOB", others=IDS[1:]), IDS[0])
-    said = SplitOff(by="U0BOB", others=IDS[:1])
-    assert isinstance(await incidents.dispatch(said, IDS[1]), Recorded)
-    kept, parted, stays = await records(incidents)
-    assert (kept.merged, parted.duplicate_of, stays.duplicate_of) == (IDS[2:], None, IDS[0])
-    assert (parted.status, kept.seeds) == (Status.DECIDING, ("40", "42"))
+    split = SplitOff(by="U0BOB", others=IDS[:1])
+    assert isinstance(await incidents.dispatch(split, IDS[1]), Recorded)
+    original, parted, stays = await records(incidents)
+    assert (original.merged, parted.duplicate_of, stays.duplicate_of) == (IDS[2:], None, IDS[0])
+    assert (parted.status, original.seeds) == (Status.DECIDING, ("40", "42"))
     assert await store.owner(fingerprint_claim("41")) == IDS[1]
     assert await store.owner(fingerprint_claim("42")) == IDS[0]
     assert await store.owner("open:search:production") == IDS[1]
     assert not any("INC-0002: " in entry.text for entry in await incidents.timeline(IDS[0]))
-    assert isinstance(await incidents.dispatch(said, IDS[1]), Refused), "once"
+    assert isinstance(await incidents.dispatch(split, IDS[1]), Refused), "once"
 
 
 async def test_merges_at_the_same_time_leave_each_duplicate_in_one_place(store: Store) -> None:
@@ -96,13 +96,13 @@ async def test_merges_at_the_same_time_leave_each_duplicate_in_one_place(store: 
         others.dispatch(MergeDuplicates(by="U0ALICE", others=IDS[2:]), IDS[1]),
         others.dispatch(MergeDuplicates(by="U0ALICE", others=IDS[:1]), IDS[2]),
     )
-    every = {one.id: one for one in await records(incidents)}
-    assert any(one.open for one in every.values())
-    for one in every.values():
-        direct = [id for id in one.merged if every[id].duplicate_of == one.id]
-        assert len(set(one.merged)) == len(one.merged)
+    every = {record.id: record for record in await records(incidents)}
+    assert any(record.open for record in every.values())
+    for incident in every.values():
+        direct = [id for id in incident.merged if every[id].duplicate_of == incident.id]
+        assert len(set(incident.merged)) == len(incident.merged)
         for id in direct:
             assert not every[id].open
-        if one.duplicate_of is not None:
-            assert one.id in every[one.duplicate_of].merged
-            assert not one.open
+        if incident.duplicate_of is not None:
+            assert incident.id in every[incident.duplicate_of].merged
+            assert not incident.open

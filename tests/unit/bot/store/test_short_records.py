@@ -54,7 +54,7 @@ async def checked(store: Store) -> None:
     """Every list says what the records say, and is made anew once at most."""
     for index in INDEXES:
         records = await store.get(await store.ids(index))
-        assert await short_records(store, index) == [short_record(one) for one in records]
+        assert await short_records(store, index) == [short_record(record) for record in records]
         assert await behind(store, index) == []
 
 
@@ -66,7 +66,7 @@ async def test_lists_are_newest_first_over_any_number_of_answers(
         assert await commit(store, new(number), f"c{number}") == Done(1)
     for at_once in (1, 2, 5, 6):
         monkeypatch.setattr(kept, "AT_ONCE", at_once)
-        assert [one.number for one in await short_records(store, "open")] == [5, 4, 3, 2, 1]
+        assert [record.number for record in await short_records(store, "open")] == [5, 4, 3, 2, 1]
     assert await behind(store) == [], "the commit keeps them"
 
 
@@ -107,24 +107,24 @@ async def test_a_record_that_cannot_be_read_is_left_out(store: Store) -> None:
     await commit(store, new())
     await commit(store, new(2), "c2")
     await store.redis.hset(store.keys.incident("INC-0001"), mapping={"version": 2, "record": "{}"})  # pyright: ignore[reportGeneralTypeIssues]
-    assert [one.id for one in await short_records(store, "open")] == ["INC-0002"]
+    assert [record.id for record in await short_records(store, "open")] == ["INC-0002"]
 
 
 def test_theirs_come_first_then_the_worse_then_the_newer() -> None:
-    def one(number: int, severity: int | None, **fields: Any) -> Incident:
+    def open_incident(number: int, severity: int | None, **fields: Any) -> Incident:
         given = {"lead": None, "declared_by": None, "service": "shop"}
         worth = Severity(severity) if severity else None
         more = {"id": f"INC-{number:04d}", "number": number, "severity": worth}
         return incident(**{**given, **more, **fields})
 
     every = [
-        one(1, 2, service="search"),
-        one(2, 4, lead=ALICE),
-        one(3, 1),
-        one(4, 3),
-        one(5, 3),
-        one(6, None, declared_by=ALICE),
-        one(7, 1, status=Status.MITIGATED, lead=ALICE),
+        open_incident(1, 2, service="search"),
+        open_incident(2, 4, lead=ALICE),
+        open_incident(3, 1),
+        open_incident(4, 3),
+        open_incident(5, 3),
+        open_incident(6, None, declared_by=ALICE),
+        open_incident(7, 1, status=Status.MITIGATED, lead=ALICE),
     ]
     burning, owing = mine_first(worse_first(map(short_record, every)), ALICE, ["search"])
     assert [record.number for record in burning] == [1, 6, 2, 3, 5, 4]
@@ -154,23 +154,23 @@ class Next:
 
     items: Sequence[ActionItem]
 
-    def actions(self, one: Incident) -> list[said.Action]:
-        number = one.round.number if one.round else 1
+    def actions(self, record: Incident) -> list[said.Action]:
+        number = record.round.number if record.round else 1
         written = postmortem(items=tuple(self.items))
-        match one.status:
+        match record.status:
             case Status.DECLARED:
-                channel = Channel(id=f"C{one.number}", name="inc")
+                channel = Channel(id=f"C{record.number}", name="inc")
                 return [said.ChannelOpened(channel=channel), said.Triaged(report=report())]
             case Status.DECIDING:
                 return [said.DecideFixed(by=BOB, round=number, sentence="flag off")]
             case Status.VERIFYING:
-                seen = Look(number=1, at=one.declared_at, verdict=LookVerdict.RECOVERED)
-                return [said.Looked(round=number, look=seen)]
+                look = Look(number=1, at=record.declared_at, verdict=LookVerdict.RECOVERED)
+                return [said.Looked(round=number, look=look)]
             case Status.MITIGATED:
                 return [
                     said.SubmitPostmortem(postmortem=written),
-                    said.AdrNumbered(repository="/srv/adr", number=one.number),
-                    said.AdrWritten(adr=Adr(number=one.number, path="docs/adr/1.md")),
+                    said.AdrNumbered(repository="/srv/adr", number=record.number),
+                    said.AdrWritten(adr=Adr(number=record.number, path="docs/adr/1.md")),
                     said.Resolve(by=BOB),
                 ]
             case _:
@@ -226,7 +226,9 @@ class Place:
 
     def __init__(self, runner: asyncio.Runner, store: Store) -> None:
         self.runner, self.store = runner, store
-        self.bots = [Incidents(one, step, SERVICES) for one in (store, OlderStore(store.redis))]
+        self.bots = [
+            Incidents(each_store, step, SERVICES) for each_store in (store, OlderStore(store.redis))
+        ]
         self.met: set[str] = set()
         self.declared = 0
 
@@ -235,13 +237,15 @@ class Place:
         only_this = True
         for number, what, older in words:
             only_this = only_this and not older and not isinstance(what, Forget)
-            await self.one(number, what, self.bots[older])
+            await self.act(number, what, self.bots[older])
             if only_this:
                 assert [await behind(self.store, index) for index in INDEXES] == [[], []]
             await checked(self.store)
-            self.met |= {one.status for one in await self.store.get(await self.store.ids("all"))}
+            self.met |= {
+                record.status for record in await self.store.get(await self.store.ids("all"))
+            }
 
-    async def one(self, number: int, what: Any, bot: Incidents) -> None:
+    async def act(self, number: int, what: Any, bot: Incidents) -> None:
         id = f"INC-{number:04d}" if number else None
         if isinstance(what, Forget):
             await forget(self.store, what.person, [], io.StringIO())
@@ -251,8 +255,8 @@ class Place:
             await self.store.redis.flushall()
             await import_lines(self.store, out.getvalue().splitlines(), io.StringIO(), go_on=True)
         elif isinstance(what, Next):
-            if (one := await bot.load(id or "")) is not None:
-                for action in what.actions(one):
+            if (record := await bot.load(id or "")) is not None:
+                for action in what.actions(record):
                     await bot.dispatch(action, id)
         else:
             if id is None:

@@ -106,8 +106,8 @@ def test_only_doors_with_a_secret_are_looked_at() -> None:
     ],
 )
 def test_doctor_says_what_is_known(known: Arrived, state: str, words: str) -> None:
-    one = finding_of(SENTRY, known, 3000, NOW)
-    assert one.state == state
-    assert words in one.says
-    assert ("port 3000 from outside" in one.mend) is (known.at is None and not known.refused)
-    assert ("Client Secret" in one.mend) is bool(known.refused)
+    finding = finding_of(SENTRY, known, 3000, NOW)
+    assert finding.state == state
+    assert words in finding.says
+    assert ("port 3000 from outside" in finding.mend) is (known.at is None and not known.refused)
+    assert ("Client Secret" in finding.mend) is bool(known.refused)

@@ -80,7 +80,7 @@ class Stage:
             self.deploys, self.dispatcher, tracker, Catalogue((SHOP,)), now=lambda: self.now
         )
 
-    async def told(self) -> None:
+    async def record_deploy(self) -> None:
         await self.deploys.record(deploy_told(SHOP, "1.4.0", END), "production")
 
     async def at(self, minutes: float) -> None:
@@ -94,7 +94,7 @@ def stage(store: Store) -> Stage:
 
 
 async def test_a_quiet_deploy_is_looked_at_five_times_and_let_go(stage: Stage) -> None:
-    await stage.told()
+    await stage.record_deploy()
     for seconds in range(0, 601, 15):
         await stage.at(seconds / 60)
     assert stage.sentry.asked == len(LOOKS)
@@ -103,12 +103,12 @@ async def test_a_quiet_deploy_is_looked_at_five_times_and_let_go(stage: Stage) -
 
 
 async def test_new_issues_open_one_incident_whatever_happens_to_the_bot(stage: Stage) -> None:
-    await stage.told()
+    await stage.record_deploy()
     stage.sentry.new = [ISSUE]
     [watched] = await stage.deploys.watches()
     await stage.at(1)
     # Killed after the commit and before the watch was ended; two replicas come up at once.
-    await stage.told()
+    await stage.record_deploy()
     assert [w.key for w in await stage.deploys.watches()] == [watched.key]
     stage.now = END + timedelta(minutes=2)
     for bot in (stage.bot(), stage.bot()):
@@ -121,11 +121,11 @@ async def test_new_issues_open_one_incident_whatever_happens_to_the_bot(stage: S
 
 
 async def test_a_false_alarm_is_not_raised_a_second_time_by_the_same_watch(stage: Stage) -> None:
-    await stage.told()
+    await stage.record_deploy()
     stage.sentry.new = [ISSUE]
     await stage.at(1)
     await stage.dispatcher.dispatch(Cancel(by="U0ALICE", reason="a load test"), "INC-0001")
-    await stage.told()  # it was raised, and its bot was killed before the watch was ended
+    await stage.record_deploy()  # it was raised, and its bot was killed before the watch was ended
     stage.watch = stage.bot()
     await stage.at(2)
     assert len(await stage.dispatcher.find(open_only=False)) == 1
@@ -133,7 +133,7 @@ async def test_a_false_alarm_is_not_raised_a_second_time_by_the_same_watch(stage
 
 
 async def test_an_open_incident_gets_them_as_evidence(stage: Stage) -> None:
-    await stage.told()
+    await stage.record_deploy()
     stage.sentry.new = [ISSUE]
     await stage.at(1)
     await stage.deploys.record(deploy_told(SHOP, "1.5.0", END), "production")
@@ -144,7 +144,7 @@ async def test_an_open_incident_gets_them_as_evidence(stage: Stage) -> None:
 
 
 async def test_a_sentry_that_is_away_is_asked_again_and_at_last_let_go(stage: Stage) -> None:
-    await stage.told()
+    await stage.record_deploy()
     stage.sentry.away = True
     await stage.at(1)
     await stage.at(1.1)
@@ -164,11 +164,11 @@ async def test_a_bot_that_was_asleep_for_an_hour_looks_once_and_one_away_for_a_n
     stage: Stage,
 ) -> None:
     stage.sentry.new = [ISSUE]
-    await stage.told()
+    await stage.record_deploy()
     await stage.at(7 * 60)
     assert stage.sentry.asked == 0
     assert not await stage.deploys.watches()
-    await stage.told()
+    await stage.record_deploy()
     for bot in (stage.bot(), stage.bot()):
         stage.now = END + timedelta(minutes=70)
         await bot.sweep()
@@ -194,7 +194,9 @@ def test_the_looks_and_what_is_new() -> None:
 def test_a_version_may_be_told_as_any_system_writes_it() -> None:
     names = ReleaseNames(sentry="shop@{version}", tag="v{version}", deploy="{version}")
     shop = service(release=names)
-    assert {version_told(shop, told) for told in ("1.4.0", "v1.4.0", "shop@1.4.0")} == {"1.4.0"}
+    assert {version_told(shop, version) for version in ("1.4.0", "v1.4.0", "shop@1.4.0")} == {
+        "1.4.0"
+    }
 
 
 def test_a_deploy_of_which_only_the_end_is_told_began_with_its_first_sign() -> None:
@@ -230,7 +232,7 @@ async def test_one_that_cannot_be_looked_at_ends_neither_the_others_nor_the_watc
     The watch stands in Redis.
     """
     await stage.deploys.record(deploy_told(SHOP, "bad", END), "production")
-    await stage.told()
+    await stage.record_deploy()
     stage.sentry.new, stage.sentry.breaks = [ISSUE], "bad"
     await stage.at(1)
     assert len(await stage.dispatcher.find()) == 1

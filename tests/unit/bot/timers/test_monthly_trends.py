@@ -23,7 +23,7 @@ from phases.ports.ports import PortError
 from phases.record.memories import PastIncident
 from sandbox.faults import Fault
 from sandbox.slack.people import Json, plain
-from tests.support.values.memories import one
+from tests.support.values.memories import past_incident
 from tests.support.worlds.handlers_world import house
 from tests.support.worlds.slack_world import World, slack_world
 
@@ -52,16 +52,16 @@ async def december(store: Store) -> AsyncIterator[Month]:
         month = Month(world, store, memory)
         slack = Slack(world.client.token or "", world.client.base_url)
         await slack.start()
-        found = world.workspace.channel("incidents")
+        announcements = world.workspace.channel("incidents")
 
         async def channel() -> str | None:
-            return found.id
+            return announcements.id
 
         month.replicas = [
             MonthlyTrends(store, memory, slack, channel, now=lambda: month.at) for _ in range(2)
         ]
         try:
-            await slack.join(found.id)
+            await slack.join(announcements.id)
             yield month
         finally:
             await slack.aclose()
@@ -81,8 +81,8 @@ async def remembered(store: Store, past: PastIncident) -> None:
 async def test_two_replicas_post_once_and_so_do_their_successors(store: Store):
     async with december(store) as month:
         for number in (1, 2, 3):
-            await remembered(month.store, one(number, 11))
-        await remembered(month.store, one(4, 11, private=True))
+            await remembered(month.store, past_incident(number, 11))
+        await remembered(month.store, past_incident(4, 11, private=True))
         await asyncio.gather(*(each.post() for each in month.replicas * 3))
         (posted,) = month.posts()
         assert "Incidents in November 2026: 3" in plain(posted), "a private one is left out"
@@ -93,7 +93,7 @@ async def test_two_replicas_post_once_and_so_do_their_successors(store: Store):
 
 async def test_a_post_whose_answer_was_lost_is_found_again(store: Store):
     async with december(store) as month:
-        await remembered(month.store, one(1, 11))
+        await remembered(month.store, past_incident(1, 11))
         month.slack.faults.next("slack.chat.postMessage", Fault(lose_answer=True))
         with pytest.raises(PortError):
             await month.replicas[0].post()
@@ -115,7 +115,7 @@ async def test_a_post_whose_answer_was_lost_is_found_again(store: Store):
 )
 async def test_from_nine_oclock_and_some_days_late(store: Store, at: datetime, posts: int):
     async with december(store) as month:
-        await remembered(month.store, one(1, 11))
+        await remembered(month.store, past_incident(1, 11))
         month.at = at
         await month.replicas[0].post()
         assert len(month.posts()) == posts
@@ -123,7 +123,7 @@ async def test_from_nine_oclock_and_some_days_late(store: Store, at: datetime, p
 
 async def test_where_nothing_happened_nothing_is_said(store: Store):
     async with december(store) as month:
-        await remembered(month.store, one(1, 12, at=FIRST - timedelta(hours=2)))
+        await remembered(month.store, past_incident(1, 12, at=FIRST - timedelta(hours=2)))
         assert await month.replicas[0].post()
         assert month.posts() == []
 
@@ -133,30 +133,30 @@ async def test_history_and_trends_are_told_to_who_asks(store: Store):
     for number in range(1, 13):
         await remembered(
             store,
-            one(
+            past_incident(
                 number,
                 at=now - timedelta(days=20 - number),
                 service="shop" if number % 2 else "search",
             ),
         )
-    await remembered(store, one(13, at=now, private=True, title="private incident"))
+    await remembered(store, past_incident(13, at=now, private=True, title="private incident"))
     async with house(store) as home:
         alice = home.slack.alice
 
-        async def told(command: str) -> Any:
+        async def answer_to(command: str) -> Any:
             await alice.command(command)
             await home.idle()
             return alice.ephemerals()[-1]
 
-        history = await told("/incident history")
+        history = await answer_to("/incident history")
         assert "*12 past incidents*, 1 to 10, newest first" in plain(history)
         assert "INC-0013" not in plain(history)
         await alice.click(history, "incident.history")
         await home.idle()
         assert "INC-0001" in plain(alice.ephemerals()[-1])
         assert "*6 past incidents of shop*, newest first" in plain(
-            await told("/incident history shop")
+            await answer_to("/incident history shop")
         )
-        trends = plain(await told("/incident trends"))
+        trends = plain(await answer_to("/incident trends"))
         assert ": 12 incidents" in trends
         assert "*Most fragile:* shop/cart.py" in trends

@@ -207,7 +207,7 @@ async def test_what_cannot_be_decoded_is_set_aside(
     await clock.sweep()
     assert clock.counts == {"aside": 2, "fired": 1}
     assert await store.redis.zcard(store.keys.timers) == 0
-    assert sorted(one.effect_id for one in await dead_letters(store)) == ["empty", "strange"]
+    assert sorted(letter.effect_id for letter in await dead_letters(store)) == ["empty", "strange"]
 
 
 async def test_a_rule_that_fails_does_not_stop_the_others_nor_spin(

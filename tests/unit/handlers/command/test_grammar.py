@@ -256,9 +256,115 @@ def test_small_words_and_other_ways_of_writing_declare_nothing(text: str, means:
         assert parse(text, here=here, services=("shop",)) == means, here
 
 
+ROLLBACK = Subcommand("rollback")
+
+
+@pytest.mark.parametrize(
+    ("text", "means"),
+    [
+        ("resolve it", Subcommand("resolve")),
+        ("resolve the incident", Subcommand("resolve")),
+        ("list all", Subcommand("list")),
+        ("list open incidents", Subcommand("list")),
+        ("rollback ASAP!", ROLLBACK),
+        ("recheck again", Subcommand("recheck")),
+        ("investigate this", Subcommand("investigate")),
+        ("merge this into INC-2", Subcommand("merge", text="INC-0002")),
+        ("severity to 2", SEV2),
+        ("severity P2 INC-42", SEVERITY),
+        ("help rollback", Subcommand("help")),
+        ("??", Subcommand("help")),
+        ("history of shop please", Subcommand("history", text="shop")),
+        ("history Till", Subcommand("history", text="till")),
+    ],
+)
+def test_words_that_say_nothing_more_open_no_incident(text: str, means: object) -> None:
+    for here in (False, True):
+        assert parse(text, here=here, services=("shop", "till")) == means, here
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("close INC-0042", Subcommand("resolve", "INC-0042")),
+        ("close it", Subcommand("resolve")),
+        ("end the incident", Subcommand("resolve")),
+        ("done for now", Subcommand("resolve")),
+        ("undo INC-42", Subcommand("rollback", "INC-0042")),
+        ("ack INC-42", Subcommand("lead", "INC-0042")),
+        ("assign <@U0BOB>", Subcommand("lead", person="U0BOB")),
+        ("abort INC-42 load test", Subcommand("cancel", "INC-0042", "load test")),
+        ("stauts INC-42", STATUS),
+        ("stauts please", Subcommand("status")),
+        ("updaet INC-42 cards work", Subcommand("update", "INC-0042", "cards work")),
+        ("INC-42 close", Subcommand("resolve", "INC-0042")),
+        ("INC-42 rollback to 1.2.0", Subcommand("rollback", "INC-0042")),
+        ("incident status", Subcommand("status")),
+        ("please resolve", Subcommand("resolve")),
+        ("take the lead", Subcommand("lead")),
+        ("show me the timeline", Subcommand("timeline")),
+        ("set severity to 2", SEV2),
+        ("P2", SEV2),
+        ("rollback shop", Subcommand("rollback", text="shop")),
+        ("rollback Shop API to 1.2.0", Subcommand("rollback", text="Shop API")),
+        ("roll back the shop", Subcommand("rollback", text="shop")),
+        ("status of shop", Subcommand("status", text="shop")),
+        ("rollback INC-42 to 1.2.0", Subcommand("rollback", "INC-0042")),
+        ("rollback to 1.2.0 INC-42", Subcommand("rollback", "INC-0042")),
+        ("hotfix #123 INC-42", Subcommand("hotfix", "INC-0042")),
+        ("rollback to the previous release", ROLLBACK),
+        ("rollback the last deploy", ROLLBACK),
+        ("rollback prod", ROLLBACK),
+    ],
+)
+def test_what_hardly_is_a_new_incident_is_asked_about(text: str, meant: Subcommand) -> None:
+    for here in (False, True):
+        read = parse(text, here=here, services=("shop", "shop api"))
+        assert read == Ambiguous(meant, Declare(text)), here
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "close button does nothing",
+        "end users cannot pay",
+        "new orders are lost",
+        "start page is blank",
+        "report generation hangs",
+        "the cancel button",
+        "take payments fails",
+        "show me orders is empty",
+        "rollback shop is stuck",
+        "rollback of shop failed twice",
+        "status shop page",
+        "P1 on shop: nobody can pay",
+        "like INC-0042",
+        "test it",
+        "open orders vanish",
+        "set of orders lost",
+    ],
+)
+def test_what_is_wrong_is_declared_as_before(text: str) -> None:
+    for here in (False, True):
+        assert parse(text, here=here, services=("shop",)) == Declare(text), here
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["new", "create", "Start!", "new incident", "open an incident", "declare incident", "incident"],
+)
+def test_how_other_tools_open_one_opens_the_form(text: str) -> None:
+    assert parse(text, here=False) == Declare("")
+
+
+def test_a_reason_that_says_nothing_is_asked_for() -> None:
+    assert parse("cancel it", here=True) == Subcommand("cancel")
+    assert parse("cancel it", here=False) == Ambiguous(Subcommand("cancel"), Declare("cancel it"))
+
+
 def test_what_is_said_in_a_channel_of_its_own_keeps_its_words() -> None:
-    said = parse("fixed\u00a0flag “new–pricing” off", here=True)
-    assert said == Subcommand("fixed", text="flag “new–pricing” off")
+    subcommand = parse("fixed\u00a0flag “new–pricing” off", here=True)
+    assert subcommand == Subcommand("fixed", text="flag “new–pricing” off")
     assert isinstance(parse("cancel the button isn’t there", here=True), Ambiguous), (
         "a curly apostrophe is one, too"
     )
@@ -283,9 +389,9 @@ def test_both_readings_are_asked_about(text: str) -> None:
     assert read.declare == Declare(text)
 
 
-def test_elsewhere_with_one_open_incident_a_text_is_asked_about() -> None:
-    assert isinstance(parse("update cards work", here=False, one_open=True), Ambiguous)
-    assert parse("update cards work", here=False, one_open=False) == Declare("update cards work")
+def test_elsewhere_with_some_open_incident_a_text_is_asked_about() -> None:
+    assert isinstance(parse("update cards work", here=False, some_open=True), Ambiguous)
+    assert parse("update cards work", here=False, some_open=False) == Declare("update cards work")
 
 
 anything = st.text(max_size=60) | st.lists(
@@ -294,11 +400,11 @@ anything = st.text(max_size=60) | st.lists(
 
 
 @given(anything, st.booleans(), st.booleans())
-def test_nothing_is_lost(text: str, here: bool, one_open: bool) -> None:
+def test_nothing_is_lost(text: str, here: bool, some_open: bool) -> None:
     """Whatever is typed means something, and a declaration keeps every word."""
-    match parse(text, here=here, one_open=one_open):
-        case Declare(text=kept):
-            assert kept == text.strip() or text.strip().lower().startswith("declare")
+    match parse(text, here=here, some_open=some_open):
+        case Declare(text=reported):
+            assert reported == text.strip() or text.strip().lower().startswith("declare")
         case Ambiguous(declare=read) | Near(declare=read):
             assert read.text.split() == text.split()
         case Subcommand(name="help") if text.strip().lower() in HELP:
@@ -314,11 +420,11 @@ def test_a_bare_subcommand_with_other_words_declares(name: str, rest: str) -> No
 
 
 @given(st.text(max_size=12), st.text(max_size=12))
-def test_letters_apart_is_a_distance(one: str, other: str) -> None:
-    apart = letters_apart(one, other)
-    assert apart == letters_apart(other, one)
-    assert (apart == 0) == (one == other)
-    assert abs(len(one) - len(other)) <= apart <= max(len(one), len(other))
+def test_letters_apart_is_a_distance(first: str, other: str) -> None:
+    apart = letters_apart(first, other)
+    assert apart == letters_apart(other, first)
+    assert (apart == 0) == (first == other)
+    assert abs(len(first) - len(other)) <= apart <= max(len(first), len(other))
 
 
 @given(st.sampled_from(NAMES), st.data())

@@ -19,8 +19,8 @@ from tests.support.worlds.handlers_world import House, house
 
 @pytest.fixture
 async def place(store: Store) -> AsyncIterator[House]:
-    async with house(store) as one:
-        yield one
+    async with house(store) as home:
+        yield home
 
 
 def published(place: House) -> int:
@@ -52,7 +52,7 @@ async def test_it_is_drawn_again_only_where_something_is_different(place: House)
     await watching.redraw()
     assert published(place) == drawn
 
-    await place.said(SetSeverity(by="U0BOB", severity=Severity.SEV4), incident.id)
+    await place.dispatch(SetSeverity(by="U0BOB", severity=Severity.SEV4), incident.id)
     await watching.redraw()
     assert "SEV4" in shown(place)
     assert published(place) == drawn + 1
@@ -112,7 +112,7 @@ async def test_another_replica_goes_on_drawing_when_this_one_is_gone_and_only_on
 
 async def test_a_click_there_is_answered_in_a_window_of_its_own(place: House) -> None:
     incident, _ = await place.decision()
-    await place.said(TakeLead(by="U0BOB", lead="U0BOB"), incident.id)
+    await place.dispatch(TakeLead(by="U0BOB", lead="U0BOB"), incident.id)
     await place.slack.bob.open_home()
     await place.idle()
     button = {

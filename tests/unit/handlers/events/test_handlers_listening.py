@@ -79,9 +79,9 @@ async def test_in_a_channel_that_another_company_reads_the_offer_names_nothing(h
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_phrase_is_heard_however_a_person_says_it(home: House, way: str) -> None:
-    said = WAYS[way](home.slack.bob)
+    message = WAYS[way](home.slack.bob)
     [offer] = await offers(home)
-    assert offer["thread_ts"] == said.get("thread_ts", said["ts"])
+    assert offer["thread_ts"] == message.get("thread_ts", message["ts"])
 
 
 async def test_a_screenshot_is_named_in_the_form(home: House) -> None:
@@ -131,9 +131,9 @@ async def test_bots_edits_and_notes_of_slack_are_never_heard(home: House) -> Non
     )
     home.slack.workspace.post(general, "USLACKBOT", f"Reminder: {words}")
     home.slack.workspace.describe(general, "U0BOB", "topic", words)
-    said = bob.say(general, "all is well")
-    bob.edit(said, words)
-    bob.delete(said)
+    message = bob.say(general, "all is well")
+    bob.edit(message, words)
+    bob.delete(message)
     bob.say(general, f"> {words}\nwas yesterday")
     bob.say(general, "", files=(f"{words}.png",))
     assert await offers(home) == []
@@ -288,7 +288,7 @@ async def test_an_incident_is_named_by_its_channel_also_a_private_one(
     alice = home.slack.alice
     await alice.command("/incident the shop is down")
     channel = home.slack.workspace.create_channel("inc-0001-shop", BOT_USER, is_private=True)
-    await home.said(ChannelOpened(channel=Opened(id=channel.id, name=channel.name)), "INC-0001")
+    await home.dispatch(ChannelOpened(channel=Opened(id=channel.id, name=channel.name)), "INC-0001")
     await alice.command(f"/incident {typed.format(id=channel.id)}")
     await home.idle()
     assert await home.count() == 1

@@ -32,9 +32,9 @@ async def test_a_pin_between_the_channel_and_its_record_is_sent_again_and_kept(
     alice.join(channel)
     alice.react(alice.say(channel, "The pool is full"))
     await delivery.idle()
-    (pin,) = [one for one in delivery.log if "reaction_added" in str(one.body)]
+    (pin,) = [delivered for delivered in delivery.log if "reaction_added" in str(delivered.body)]
     assert not any(ack.ok for ack in pin.acks)
-    await home.said(ChannelOpened(channel=Opened(id=channel.id, name=channel.name)), "INC-0001")
+    await home.dispatch(ChannelOpened(channel=Opened(id=channel.id, name=channel.name)), "INC-0001")
     assert (await delivery.again(pin)).ok
     effects = await store.redis.xrange(store.keys.outbox) or []
     assert any(PIN in str(effect) for effect in effects)
@@ -43,12 +43,14 @@ async def test_a_pin_between_the_channel_and_its_record_is_sent_again_and_kept(
 async def test_in_a_channel_of_nobodys_it_is_nothing_once_all_have_theirs(home: House) -> None:
     delivery, alice = home.slack.delivery, home.slack.alice
     await alice.command("/incident shop is down")
-    await home.said(ChannelOpened(channel=Opened(id="C0THEIRS", name="inc-0001-shop")), "INC-0001")
+    await home.dispatch(
+        ChannelOpened(channel=Opened(id="C0THEIRS", name="inc-0001-shop")), "INC-0001"
+    )
     other = home.slack.workspace.create_channel("lunch", BOT_USER)
     alice.join(other)
     alice.react(alice.say(other, "Pizza"))
     await delivery.idle()
-    assert all(ack.ok for one in delivery.log for ack in one.acks)
+    assert all(ack.ok for delivered in delivery.log for ack in delivered.acks)
     assert not (await home.newest()).pins
 
 
@@ -62,7 +64,7 @@ async def test_a_channel_may_be_recorded_between_the_two_questions(
     async def asked_late(self: Incidents, index: Index) -> list[ShortRecord]:
         if not (await home.newest()).channel:
             opened = ChannelOpened(channel=Opened(id=channel.id, name=channel.name))
-            await home.said(opened, "INC-0001")
+            await home.dispatch(opened, "INC-0001")
         return await asked(self, index)
 
     monkeypatch.setattr(Incidents, "short_records", asked_late)

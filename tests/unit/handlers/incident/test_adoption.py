@@ -78,8 +78,8 @@ class Sentry:
 def test_what_a_text_names(
     text: str, ids: tuple[str, ...], short_ids: tuple[str, ...], parent: str | None
 ) -> None:
-    found = named(text, CATALOGUE)
-    assert (found.ids, found.short_ids, found.parent) == (ids, short_ids, parent)
+    references = named(text, CATALOGUE)
+    assert (references.ids, references.short_ids, references.parent) == (ids, short_ids, parent)
 
 
 BEHIND = [
@@ -159,8 +159,8 @@ def test_a_linear_link_ends_where_its_number_does(link: str, behind: str) -> Non
 def test_what_is_named_in_small_letters_and_what_is_not(
     text: str, ids: tuple[str, ...], short_ids: tuple[str, ...]
 ) -> None:
-    found = named(text, CATALOGUE)
-    assert (found.ids, found.short_ids) == (ids, short_ids)
+    references = named(text, CATALOGUE)
+    assert (references.ids, references.short_ids) == (ids, short_ids)
 
 
 async def test_what_may_be_a_machine_is_not_missed() -> None:
@@ -170,8 +170,8 @@ async def test_what_may_be_a_machine_is_not_missed() -> None:
 
 async def test_a_short_id_is_looked_up_and_names_its_service() -> None:
     """`shop` stands in SHOP-WEB-3 by letters only; the words beside it win over both."""
-    found = await adopt("SHOP-WEB-3 again", CATALOGUE, Sentry())
-    assert (found.seeds, found.note) == (("99",), "")
+    adopted = await adopt("SHOP-WEB-3 again", CATALOGUE, Sentry())
+    assert (adopted.seeds, adopted.note) == (("99",), "")
     for text, name in (("SHOP-WEB-3 again", "shop"), ("the finder, as in SHOP-WEB-3", "search")):
         service = service_named(text, CATALOGUE)
         assert service is not None
@@ -180,9 +180,9 @@ async def test_a_short_id_is_looked_up_and_names_its_service() -> None:
 
 async def test_a_link_names_its_service_by_the_project_and_is_only_asked_about_where_it_is_open():
     sentry = Sentry()
-    found = await adopt(SENTRY, CATALOGUE, sentry)
-    service = service_named(SENTRY, CATALOGUE, found)
-    assert found.seeds == ("4711",)
+    adopted = await adopt(SENTRY, CATALOGUE, sentry)
+    service = service_named(SENTRY, CATALOGUE, adopted)
+    assert adopted.seeds == ("4711",)
     assert service is not None
     assert service.name == "search"
     assert (await adopt(f"shop: {SENTRY}", CATALOGUE, sentry)).seeds == ("4711",)
@@ -191,9 +191,9 @@ async def test_a_link_names_its_service_by_the_project_and_is_only_asked_about_w
 
 async def test_what_cannot_be_looked_up_is_said_and_stops_nothing() -> None:
     for sentry in (Sentry(), None):
-        found = await adopt(f"SHOP-9 {SENTRY}", CATALOGUE, sentry)
-        assert found.seeds == ("4711",)
-        assert "SHOP-9 could not be looked up" in found.note
+        adopted = await adopt(f"SHOP-9 {SENTRY}", CATALOGUE, sentry)
+        assert adopted.seeds == ("4711",)
+        assert "SHOP-9 could not be looked up" in adopted.note
 
 
 async def test_what_sentry_does_not_answer_in_time_is_left_for_later(
@@ -207,8 +207,8 @@ async def test_what_sentry_does_not_answer_in_time_is_left_for_later(
             raise AssertionError
 
     monkeypatch.setattr("handlers.incident.issue_links.ASK_SECONDS", 0.05)
-    found = await adopt("SHOP-7 and SHOP-8", CATALOGUE, Slow())
-    assert (found.seeds, found.unseen, found.note) == ((), ("SHOP-7", "SHOP-8"), "")
+    adopted = await adopt("SHOP-7 and SHOP-8", CATALOGUE, Slow())
+    assert (adopted.seeds, adopted.unseen, adopted.note) == ((), ("SHOP-7", "SHOP-8"), "")
 
 
 def test_what_was_left_for_later_becomes_a_part_of_the_incident_and_is_measured() -> None:
@@ -241,7 +241,7 @@ def test_the_linear_issue_becomes_the_parent_with_a_comment_both_ways() -> None:
     assert "INC-0001" in up.text
     assert TICKET.url in up.text
     assert f"Escalated from ENG-12: {LINEAR}" in [
-        one.text for one in story.wants(wanted.CommentTicket)
+        comment.text for comment in story.wants(wanted.CommentTicket)
     ]
 
 

@@ -20,7 +20,7 @@ from phases.record.incident import Incident
 from phases.record.timeline import Shown, correction_note
 from sandbox.slack.block_kit.blocks import elements, plain
 from sandbox.slack.people import Person
-from tests.support.bots.stage import told
+from tests.support.bots.stage import ephemeral_with
 from tests.support.worlds.handlers_world import House, house
 
 
@@ -33,7 +33,7 @@ async def home(store: Store) -> AsyncIterator[House]:
 async def page(home: House, person: Person, incident: Incident) -> dict[str, Any]:
     before = max((m["ts"] for m in person.ephemerals()), default="")
     await person.command(f"/incident timeline {incident.id}")
-    return await told(person, f"*{incident.id}*", after=before)
+    return await ephemeral_with(person, f"*{incident.id}*", after=before)
 
 
 async def which(home: House, person: Person, incident: Incident) -> dict[str, Any]:
@@ -60,14 +60,18 @@ def filled(view: dict[str, Any], kind: str) -> Any:
 
 
 async def entry(home: House, incident: Incident, words: str) -> Shown:
-    found = [one for one in await home.dispatcher.timeline(incident.id) if words in one.text]
-    assert len(found) == 1, found
-    return found[0]
+    matches = [
+        candidate
+        for candidate in await home.dispatcher.timeline(incident.id)
+        if words in candidate.text
+    ]
+    assert len(matches) == 1, matches
+    return matches[0]
 
 
 async def updated(home: House, text: str = "cards work again") -> Incident:
     incident, _ = await home.decision()
-    return await home.said(PostUpdate(by="U0BOB", text=text), incident.id)
+    return await home.dispatch(PostUpdate(by="U0BOB", text=text), incident.id)
 
 
 async def test_words_and_time_are_corrected_and_the_page_shows_it(home: House) -> None:
@@ -83,7 +87,9 @@ async def test_words_and_time_are_corrected_and_the_page_shows_it(home: House) -
     assert (after.text, int(after.at.timestamp())) == ("cards work for most", earlier)
     assert after.by == "U0BOB", "whose update it is"
     assert "corrected by <@U0ALICE>" in correction_note(after)
-    shown = plain(await told(alice, "Corrected. What was recorded first stays in the record."))
+    shown = plain(
+        await ephemeral_with(alice, "Corrected. What was recorded first stays in the record.")
+    )
     assert "cards work for most" in shown
     assert "“cards work again”" in shown
     record = await home.dispatcher.load(incident.id)
@@ -133,7 +139,7 @@ async def test_two_who_correct_the_same_words_at_once_see_each_other(home: House
     await alice.submit(again)
     after = await entry(home, incident, "cards work")
     assert after.text == "cards work for most"
-    assert [one.text for one in after.corrections] == [
+    assert [correction.text for correction in after.corrections] == [
         "cards work in the EU",
         "cards work for most",
     ]
@@ -169,7 +175,7 @@ async def test_a_pin_that_is_taken_off_meanwhile_is_not_corrected(home: House) -
     alice, incident = home.slack.alice, await updated(home)
     ts = "1767000000.000100"
     told_first = MessageTouched(ts=ts, event_ts="1767000001.000000", pinned=True)
-    await home.said(told_first, incident.id)
+    await home.dispatch(told_first, incident.id)
     read = MessageRead(
         ts=ts,
         event_ts="1767000001.000000",
@@ -177,12 +183,12 @@ async def test_a_pin_that_is_taken_off_meanwhile_is_not_corrected(home: House) -
         text="db-2 is full",
         by="U0BOB",
     )
-    await home.said(read, incident.id)
+    await home.dispatch(read, incident.id)
     view = await form(home, alice, incident, "db-2 is full")
     gone = MessageRead(
         ts=ts, event_ts="1767000002.000000", at=incident.declared_at, text="", by=None
     )
-    await home.said(gone, incident.id)
+    await home.dispatch(gone, incident.id)
     await alice.submit(view, {"text": "db-3 is full"})
     await alice.open_modal(text="was taken back meanwhile. Nothing was changed.")
     assert "db-" not in str(await home.dispatcher.timeline(incident.id))
@@ -190,7 +196,7 @@ async def test_a_pin_that_is_taken_off_meanwhile_is_not_corrected(home: House) -
 
 async def test_people_are_named_in_the_form_and_mentioned_in_the_record(home: House) -> None:
     alice, (incident, _) = home.slack.alice, await home.decision()
-    await home.said(TakeLead(by="U0ALICE", lead="U0BOB"), incident.id)
+    await home.dispatch(TakeLead(by="U0ALICE", lead="U0BOB"), incident.id)
     view = await form(home, alice, incident, "leads")
     text = filled(view, "plain_text_input")
     assert "<@" not in text
@@ -217,12 +223,12 @@ async def test_the_choice_names_times_as_this_persons_clock_shows_them(home: Hou
 async def test_an_entry_of_a_duplicate_is_corrected_in_its_own_record(home: House) -> None:
     alice, gone = home.slack.alice, await updated(home)
     await alice.command("/incident the search is slow")
-    kept = await home.newest()
-    assert kept.id != gone.id
-    await home.said(MergeDuplicates(by="U0ALICE", others=(gone.id,)), kept.id)
-    view = await form(home, alice, kept, "cards work again")
+    original = await home.newest()
+    assert original.id != gone.id
+    await home.dispatch(MergeDuplicates(by="U0ALICE", others=(gone.id,)), original.id)
+    view = await form(home, alice, original, "cards work again")
     assert filled(view, "plain_text_input") == "cards work again"
     await alice.submit(view, {"text": "cards work for most"})
     assert (await entry(home, gone, "cards work")).text == "cards work for most"
-    after = await entry(home, kept, "cards work")
+    after = await entry(home, original, "cards work")
     assert after.text == f"{gone.id}: cards work for most"

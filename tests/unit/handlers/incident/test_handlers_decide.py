@@ -35,11 +35,11 @@ async def rolled_back(home: House, incident: Incident) -> Incident:
     assert incident.round is not None
     assert incident.round.action is not None
     deploy = incident.round.action.deploy_id or ""
-    await home.said(DeployStarted(deploy_id=deploy), incident.id)
+    await home.dispatch(DeployStarted(deploy_id=deploy), incident.id)
     proof = DeployProof(
         before="1.3.0", after="1.2.0", started_at=NOW, finished_at=NOW + timedelta(seconds=9)
     )
-    return await home.said(
+    return await home.dispatch(
         DeployFinished(deploy_id=deploy, result="done", proof=proof), incident.id
     )
 
@@ -104,8 +104,8 @@ async def test_two_clicks_of_one_person_at_once_are_one_decision(home: House) ->
     incident = await home.newest()
     assert len(incident.rounds) == 1
     # Refused by whoever sees it first: the handler, the door, or the deploy that waits.
-    told = str(alice.ephemerals())
-    assert re.search(r"Nothing (more )?was done|<@U0ALICE> decided roll|already decided", told)
+    answers = str(alice.ephemerals())
+    assert re.search(r"Nothing (more )?was done|<@U0ALICE> decided roll|already decided", answers)
 
 
 async def test_a_click_on_an_old_picture_changes_nothing(home: House) -> None:
@@ -113,7 +113,7 @@ async def test_a_click_on_an_old_picture_changes_nothing(home: House) -> None:
     other = Recommendation(
         choice=Choice.ROLLBACK, suspect=Release(version="1.3.0"), target=Release(version="1.1.0")
     )
-    await home.said(Triaged(report=report(recommendation=other)), incident.id)
+    await home.dispatch(Triaged(report=report(recommendation=other)), incident.id)
     await home.slack.alice.click(message, "decision.rollback")
     await home.slack.alice.sees(
         "The decision changed while you looked at it: it now says 1.3.0 → 1.1.0"
@@ -123,7 +123,7 @@ async def test_a_click_on_an_old_picture_changes_nothing(home: House) -> None:
 
 async def test_a_click_on_a_cancelled_incident_is_refused_with_who_and_why(home: House) -> None:
     incident, message = await home.decision()
-    await home.said(Cancel(by="U0BOB", reason="load test"), incident.id)
+    await home.dispatch(Cancel(by="U0BOB", reason="load test"), incident.id)
     await home.slack.alice.click(message, "decision.rollback")
     await home.slack.alice.sees("was cancelled")
 
@@ -220,8 +220,10 @@ async def test_without_an_answer_of_sentry_the_button_opens_the_form_and_people_
     await alice.command("/incident the shop is down")
     incident = await home.newest()
     channel = home.slack.workspace.create_channel("inc-0001-shop", "U0ALICE")
-    await home.said(ChannelOpened(channel=Channel(id=channel.id, name=channel.name)), incident.id)
-    incident = await home.said(TriageOverdue(), incident.id)
+    await home.dispatch(
+        ChannelOpened(channel=Channel(id=channel.id, name=channel.name)), incident.id
+    )
+    incident = await home.dispatch(TriageOverdue(), incident.id)
     shown = views.decision(incident, datetime.now(UTC), SHOP, 1)
     assert "recommended" not in str(shown.blocks)
     await home.slack.client.conversations_join(channel=channel.id)

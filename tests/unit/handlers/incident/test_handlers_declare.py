@@ -155,14 +155,14 @@ async def test_more_words_in_its_channel_are_asked_about_without_a_way_there(hom
 async def test_a_message_that_is_the_same_leaves_its_link_with_its_words(home: House) -> None:
     await home.slack.alice.command("/incident the shop is down")
     bob = home.slack.bob
-    told = bob.say("general", "nobody can pay in the shop")
-    await bob.shortcut("incident.declare", message=told)
+    message = bob.say("general", "nobody can pay in the shop")
+    await bob.shortcut("incident.declare", message=message)
     await bob.submit(await bob.open_modal("incident.declare"))
     asked = await bob.open_modal(text="is open on shop")
     await bob.click(asked, "incident.go_there")
     await home.idle()
-    (said,) = [e for e in await home.dispatcher.timeline("INC-0001") if "nobody" in e.text]
-    assert said.url == home.slack.workspace.permalink(told["channel"], told["ts"])
+    (entry,) = [e for e in await home.dispatcher.timeline("INC-0001") if "nobody" in e.text]
+    assert entry.url == home.slack.workspace.permalink(message["channel"], message["ts"])
 
 
 async def test_a_guest_is_refused(home: House) -> None:
@@ -173,14 +173,14 @@ async def test_a_guest_is_refused(home: House) -> None:
 
 async def test_the_shortcuts_open_the_form(home: House) -> None:
     bob = home.slack.bob
-    said = bob.say("general", "the shop shows an error page & I cannot pay")
-    await bob.shortcut("incident.declare", message=said)
+    message = bob.say("general", "the shop shows an error page & I cannot pay")
+    await bob.shortcut("incident.declare", message=message)
     view = await bob.open_modal("incident.declare")
     await bob.submit(view)
     incident = await home.newest()
     assert incident.title == "the shop shows an error page & I cannot pay"
     assert "a message in <#" in incident.source.text
-    permalink = home.slack.workspace.permalink(said["channel"], said["ts"])
+    permalink = home.slack.workspace.permalink(message["channel"], message["ts"])
     assert incident.source.url == permalink
     assert (await home.dispatcher.timeline(incident.id))[0].url == permalink
 

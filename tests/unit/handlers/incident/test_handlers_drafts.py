@@ -26,8 +26,8 @@ async def home(store: Store) -> AsyncIterator[House]:
 
 async def mitigated(home: House) -> Incident:
     incident, _ = await home.decision()
-    await home.said(DecideFixed(by="U0ALICE", round=1, sentence="flag off"), incident.id)
-    return await home.said(Looked(round=1, look=look(LookVerdict.RECOVERED)), incident.id)
+    await home.dispatch(DecideFixed(by="U0ALICE", round=1, sentence="flag off"), incident.id)
+    return await home.dispatch(Looked(round=1, look=look(LookVerdict.RECOVERED)), incident.id)
 
 
 async def form(home: House, person: Person, incident: Incident) -> dict[str, Any]:

@@ -55,7 +55,7 @@ async def fixed(home: House) -> Incident:
         await home.slack.alice.open_modal("incident.fixed"), {"sentence": "flag off"}
     )
     look = Look(number=1, at=datetime.now(UTC), verdict=LookVerdict.RECOVERED, minutes=5)
-    return await home.said(Looked(round=1, look=look), incident.id)
+    return await home.dispatch(Looked(round=1, look=look), incident.id)
 
 
 async def posted(home: House, incident: Incident, message: Any) -> dict[str, Any]:
@@ -64,13 +64,13 @@ async def posted(home: House, incident: Incident, message: Any) -> dict[str, Any
         channel=incident.channel.id, **message.payload()
     )
     where = home.slack.workspace.channel(incident.channel.id)
-    found = home.slack.workspace.message(where, str(answer["ts"]))
-    return {**found, "channel": incident.channel.id}
+    original = home.slack.workspace.message(where, str(answer["ts"]))
+    return {**original, "channel": incident.channel.id}
 
 
 async def test_a_hypothesis_is_confirmed_as_the_cause_by_name(home: House) -> None:
     incident, _ = await home.decision()
-    found = Investigation(
+    investigation = Investigation(
         hypotheses=(
             Hypothesis(
                 id="H1", kind=HypothesisKind.DATA, says="One customer's data", confidence=0.2
@@ -83,7 +83,7 @@ async def test_a_hypothesis_is_confirmed_as_the_cause_by_name(home: House) -> No
             ),
         )
     )
-    incident = await home.said(Investigated(investigation=found), incident.id)
+    incident = await home.dispatch(Investigated(investigation=investigation), incident.id)
     tree = await posted(home, incident, views.tree(incident))
     alice = home.slack.alice
     await alice.click(tree, "incident.evidence")
@@ -110,8 +110,10 @@ async def test_a_hypothesis_is_confirmed_as_the_cause_by_name(home: House) -> No
 
 async def test_a_person_adds_a_hypothesis(home: House) -> None:
     incident, _ = await home.decision()
-    found = Investigation(hypotheses=(Hypothesis(id="H1", kind=HypothesisKind.DATA, says="x"),))
-    incident = await home.said(Investigated(investigation=found), incident.id)
+    investigation = Investigation(
+        hypotheses=(Hypothesis(id="H1", kind=HypothesisKind.DATA, says="x"),)
+    )
+    incident = await home.dispatch(Investigated(investigation=investigation), incident.id)
     tree = await posted(home, incident, views.tree(incident))
     await home.slack.bob.click(tree, "incident.hypothesis")
     await home.slack.bob.submit(
@@ -163,7 +165,7 @@ async def test_the_post_mortem_is_prefilled_checked_and_kept(home: House) -> Non
         date(2027, 1, 4),
     )
     assert incident.cause is not None
-    await home.said(AdrWritten(adr=Adr(number=7, path="docs/adr/0007.md")), incident.id)
+    await home.dispatch(AdrWritten(adr=Adr(number=7, path="docs/adr/0007.md")), incident.id)
     assert (await home.newest()).status is Status.RESOLVED
 
 
@@ -183,7 +185,7 @@ async def test_a_person_is_asked_where_numbers_cannot_tell(home: House) -> None:
     )
     for number in (1, 2):
         look = Look(number=number, at=datetime.now(UTC), verdict=LookVerdict.TOO_FEW)
-        incident = await home.said(Looked(round=1, look=look), incident.id)
+        incident = await home.dispatch(Looked(round=1, look=look), incident.id)
     asked = await posted(
         home,
         incident,
@@ -205,7 +207,7 @@ async def test_what_failed_is_tried_again_once(home: House) -> None:
         effect=effect,
         at=datetime.now(UTC),
     )
-    incident = await home.said(failed, incident.id)
+    incident = await home.dispatch(failed, incident.id)
     status = await posted(
         home, incident, views.status(incident, datetime.now(UTC), home.heard.ctx.service(incident))
     )

@@ -41,37 +41,37 @@ async def home(store: Store) -> AsyncIterator[House]:
         yield opened
 
 
-async def told(home: House, person: str, words: str) -> str:
+async def answer_to(home: House, person: str, words: str) -> str:
     who = home.slack.person(person)
     await who.command(f"/incident {words}")
     return plain(who.ephemerals()[-1])
 
 
 async def test_a_list_shows_the_newest_and_counts_all(home: House) -> None:
-    said = await told(home, "U0ALICE", "list")
-    assert "32 incidents open" in said
-    assert "and 12 more" in said
-    shown = [number for number in range(1, 40) if f"INC-{number:04d}" in said]
+    text = await answer_to(home, "U0ALICE", "list")
+    assert "32 incidents open" in text
+    assert "and 12 more" in text
+    shown = [number for number in range(1, 40) if f"INC-{number:04d}" in text]
     assert shown == [*range(13, 31), 32, 33]
-    said = await told(home, "U0BOB", "list")
-    assert "34 incidents open" in said
-    assert "INC-0031" in said
-    assert "INC-0034" in said
+    text = await answer_to(home, "U0BOB", "list")
+    assert "34 incidents open" in text
+    assert "INC-0031" in text
+    assert "INC-0034" in text
 
 
 async def test_which_one_asks_for_what_they_may_know_of(home: House) -> None:
-    said = await told(home, "U0ALICE", "recheck")
-    assert "32 incidents are open" in said
-    assert "INC-0031" not in said
-    assert "34 incidents are open" in await told(home, "U0BOB", "recheck")
+    text = await answer_to(home, "U0ALICE", "recheck")
+    assert "32 incidents are open" in text
+    assert "INC-0031" not in text
+    assert "34 incidents are open" in await answer_to(home, "U0BOB", "recheck")
 
 
 async def test_the_one_that_is_left_is_meant(home: House, store: Store) -> None:
     for id in await store.ids("open"):
         if id != "INC-0031":
             await store.redis.zrem(store.keys.open, id)
-    assert "INC-0031" in await told(home, "U0BOB", "status")
-    assert "No incident is open" in await told(home, "U0ALICE", "status")
+    assert "INC-0031" in await answer_to(home, "U0BOB", "status")
+    assert "No incident is open" in await answer_to(home, "U0ALICE", "status")
 
 
 async def test_app_home_shows_theirs_first_and_counts_the_others(home: House, store: Store) -> None:

@@ -61,8 +61,8 @@ def test_the_severity_that_a_text_names(text: str, severity: Severity | None) ->
     ],
 )
 def test_the_service_of_a_label(text: str, service: str | None) -> None:
-    found = labelled_service(text, CATALOGUE)
-    assert (found.name if found else None) == service
+    labelled = labelled_service(text, CATALOGUE)
+    assert (labelled.name if labelled else None) == service
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,9 @@ def test_a_link_alone(text: str, bare: bool) -> None:
 def shown(view: object, block: str) -> object:
     """Return what a field of the form holds before anybody touches it."""
     blocks = view["blocks"] if isinstance(view, dict) else []
-    element = next(one["element"] for one in blocks if one.get("block_id") == block)
+    element = next(
+        candidate["element"] for candidate in blocks if candidate.get("block_id") == block
+    )
     option = element.get("initial_option")
     return option["value"] if option else element.get("initial_value")
 
@@ -106,8 +108,8 @@ async def test_the_shortcut_on_an_alert_fills_title_service_and_severity(home: H
 
 async def test_a_link_to_a_message_fills_the_form_with_its_words(home: House) -> None:
     alice, slack = home.slack.alice, home.slack
-    said = slack.bob.say("general", "SEV2: the search is slow since noon")
-    link = slack.workspace.permalink(slack.workspace.channel("general").id, said["ts"])
+    message = slack.bob.say("general", "SEV2: the search is slow since noon")
+    link = slack.workspace.permalink(slack.workspace.channel("general").id, message["ts"])
     await alice.command(f"/incident <{link}>")
     view = await alice.open_modal("incident.declare")
     assert shown(view, "title") == "SEV2: the search is slow since noon"

@@ -68,16 +68,16 @@ def cells() -> list[Cell]:
         for line in lines
         if line.startswith("|")
     ]
-    found: list[Cell] = []
+    table_cells: list[Cell] = []
     for what, *may in table[2:]:
         kind = ""
         for heading, id in re.findall(rf"({'|'.join(KINDS)}) (?=`)|`([^`]+)`", what):
             kind = heading or kind
             if id:
-                found += [
+                table_cells += [
                     Cell(kind, id, who, word) for who, word in zip(table[0][1:], may, strict=True)
                 ]
-    return found
+    return table_cells
 
 
 CELLS = cells()
@@ -94,7 +94,7 @@ class Town:
     private: Incident
     decisions: dict[str, dict[str, Any]]
     log: list[logging.LogRecord]
-    kept: dict[bytes, bytes] = field(default_factory=dict)
+    untouched: dict[bytes, bytes] = field(default_factory=dict)
     unchanged: bool = False
     """The last try was seen to change nothing."""
 
@@ -111,7 +111,7 @@ class Town:
         if not self.unchanged:
             async with redis.pipeline(transaction=True) as pipe:
                 pipe.flushdb()
-                for key, value in self.kept.items():
+                for key, value in self.untouched.items():
                     pipe.restore(key, 0, value)
                 await pipe.execute()
         self.unchanged = False
@@ -122,12 +122,12 @@ class Town:
 
 
 class _Kept(logging.Handler):
-    def __init__(self, kept: list[logging.LogRecord]) -> None:
+    def __init__(self, records: list[logging.LogRecord]) -> None:
         super().__init__(logging.INFO)
-        self._kept = kept
+        self._records = records
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._kept.append(record)
+        self._records.append(record)
 
 
 def settle(home: House) -> None:
@@ -159,12 +159,20 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         stack.push_async_callback(store.close)
         home = await stack.enter_async_context(house(store, private=True))
         settle(home)
-        public, one = await on_fire(home, 1, private=False)
-        private, two = await on_fire(home, 2, private=True)
+        public, first_decision = await on_fire(home, 1, private=False)
+        private, second_decision = await on_fire(home, 2, private=True)
         await home.idle()
-        found = Town(runner, home, store, public, private, {public.id: one, private.id: two}, log)
-        found.kept = await found.everything()
-        return found
+        set_up = Town(
+            runner,
+            home,
+            store,
+            public,
+            private,
+            {public.id: first_decision, private.id: second_decision},
+            log,
+        )
+        set_up.untouched = await set_up.everything()
+        return set_up
 
     with asyncio.Runner() as runner:
         logging.getLogger().addHandler(handler)
@@ -265,9 +273,9 @@ class Try:
         await self.town.home.idle()
         assert ack is None or ack.ok, ack
         workspace = self.slack.workspace
-        seen = [ack.body if ack is not None else "", workspace.ephemerals.get(self.user, [])]
-        seen += [workspace.modals.current(self.user), workspace.modals.homes.get(self.user)]
-        return json.dumps(seen, ensure_ascii=False)
+        visible = [ack.body if ack is not None else "", workspace.ephemerals.get(self.user, [])]
+        visible += [workspace.modals.current(self.user), workspace.modals.homes.get(self.user)]
+        return json.dumps(visible, ensure_ascii=False)
 
     def theirs(self, body: dict[str, Any]) -> dict[str, Any]:
         """A guest of Slack Connect.
@@ -300,8 +308,10 @@ class Try:
             "block_id": seal,
             "action_ts": "1.0",
         }
-        told = json.dumps(value_of(id, self.incident))
-        action |= {"selected_option": {"value": told}} if id == "incident.more" else {"value": told}
+        value = json.dumps(value_of(id, self.incident))
+        action |= (
+            {"selected_option": {"value": value}} if id == "incident.more" else {"value": value}
+        )
         url = self.slack.delivery.response_urls.make(self.user, channel, self.message)
         body = payloads.message_click(workspace, self.user, self.message, action, {}, url)
         return await self.slack.delivery.interaction(self.theirs(body))
@@ -336,12 +346,12 @@ class Try:
     async def in_form(self, id: str) -> Ack:
         """The buttons and selects of the post-mortem's form."""
         workspace, view = self.slack.workspace, self.view("incident.postmortem")
-        told = json.dumps({"incident": self.incident, "of": "U0ALICE"})
+        value = json.dumps({"incident": self.incident, "of": "U0ALICE"})
         action = {
             "type": "button",
             "action_id": id,
             "block_id": "b",
-            "value": told,
+            "value": value,
             "action_ts": "1.0",
         }
         body = payloads.view_click(workspace, self.user, view, action)
@@ -408,36 +418,36 @@ def test_each_cell_of_the_table(town: Town, kind: str, id: str) -> None:
 
 
 async def held(town: Town, cell: Cell) -> None:
-    told = await tried(town, cell)
+    answers = await tried(town, cell)
     assert "a listener failed" not in str([r.getMessage() for r in town.log])
     if cell.may in ("yes", "without it"):
-        await let_in(town, cell, told)
+        await let_in(town, cell, answers)
         return
     assert len(refusals(town)) == 1, "one line in the log"
-    assert await town.everything() == town.kept, "nothing is changed"
+    assert await town.everything() == town.untouched, "nothing is changed"
     town.unchanged = True
     match cell.may:
         case "no":
-            assert NO in told
+            assert NO in answers
         case "glass":
             what = "turn it off" if cell.id == "decision.turn_off" else "deploy it"
-            assert f"Only the owners of this service {what}: <@U0ALICE>" in told
-            assert "incident.break_glass" in told
+            assert f"Only the owners of this service {what}: <@U0ALICE>" in answers
+            assert "incident.break_glass" in answers
         case "owners":
             what = (
                 "say that its deploys are free"
                 if cell.id == "incident.cause_fixed"
                 else "merge its hotfixes"
             )
-            assert f"Only the owners of this service {what}: <@U0ALICE>" in told
-            assert "incident.break_glass" not in told
+            assert f"Only the owners of this service {what}: <@U0ALICE>" in answers
+            assert "incident.break_glass" not in answers
         case word:
             assert word == "not there"
             nowhere = await tried(town, cell, incident="INC-0999")
-            assert like(told, town.private.id) == like(nowhere, "INC-0999"), (
+            assert like(answers, town.private.id) == like(nowhere, "INC-0999"), (
                 "as if it did not exist"
             )
-            assert town.private.title not in told
+            assert town.private.title not in answers
             assert refusals(town) == []
 
 
@@ -449,12 +459,12 @@ DEPLOYS = {
 }
 
 
-async def let_in(town: Town, cell: Cell, told: str) -> None:
+async def let_in(town: Town, cell: Cell, answers: str) -> None:
     assert refusals(town) == []
-    assert NO not in told
+    assert NO not in answers
     if cell.may == "without it":
-        assert town.private.title not in told
-        assert town.private.id not in told
+        assert town.private.title not in answers
+        assert town.private.id not in answers
     if (cell.kind, cell.id) in DEPLOYS:
         about = town.private if cell.who.startswith("private") else town.public
         now = await town.home.dispatcher.load(about.id)
@@ -462,12 +472,12 @@ async def let_in(town: Town, cell: Cell, told: str) -> None:
         assert now.status is Status.MITIGATING
 
 
-def like(told: str, incident: str) -> str:
+def like(answers: str, incident: str) -> str:
     """Without what differs from one answer to the next: ids and times."""
     return re.sub(
         r'"(?:block_id|hash)": "[^"]*"|\d{10}\.\d{6}|[VB]0?[0-9A-Za-z]{8,}|\d{10,}\.[0-9a-f]{6,}',
         "·",
-        told.replace(incident, "INC"),
+        answers.replace(incident, "INC"),
     )
 
 
@@ -477,7 +487,10 @@ def test_the_table_names_everything_that_can_be_pressed(town: Town) -> None:
     A new button fails here.
     """
     ids = {kind: {cell.id for cell in CELLS if cell.kind == kind} for kind in KINDS}
-    heard = {kind: {one.id for one in LISTENERS if one.kind == kind} for kind in ("click", "form")}
+    heard = {
+        kind: {listener.id for listener in LISTENERS if listener.kind == kind}
+        for kind in ("click", "form")
+    }
     choices = {id for id in heard["click"] if id.endswith(".")}
     assert heard["click"] - choices == ids["buttons"] | (
         ids["in the form"] - {"incident.item.kind.0"}

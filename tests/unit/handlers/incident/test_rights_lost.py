@@ -90,7 +90,7 @@ async def test_who_left_a_private_incidents_channel_gets_nothing_more_out_of_its
     assert "There is no incident INC-0001" in str(bob.modal())
     assert incident.title not in str(bob.modal())
     assert await home.heard.ctx.drafts.of(incident.id) == [] or all(
-        one.parts is None for one in await home.heard.ctx.drafts.of(incident.id)
+        draft.parts is None for draft in await home.heard.ctx.drafts.of(incident.id)
     ), "nothing is kept of what they sent"
 
 
@@ -107,8 +107,8 @@ async def test_a_button_with_the_value_of_another_incident_deploys_nothing(home:
                 element["value"] = json.dumps({"incident": second.id, "round": 1})
     await home.slack.alice.click(forged, "decision.rollback")
     await home.slack.alice.sees("The decision changed while you looked at it")
-    for one in (first, second):
-        now = await home.dispatcher.load(one.id)
+    for incident in (first, second):
+        now = await home.dispatcher.load(incident.id)
         assert now is not None
         assert now.status is Status.DECIDING
 
@@ -165,7 +165,7 @@ async def test_the_workspace_that_slack_names_tells_strangers_apart(
         await slack.start()
         try:
             people = SlackPeople(slack, TEAM, enterprise)
-            found = await people.person("U0SOME", None, enterprise)
+            found_person = await people.person("U0SOME", None, enterprise)
         finally:
             await slack.aclose()
-    assert found.member is member
+    assert found_person.member is member

@@ -212,8 +212,8 @@ def test_every_word_is_there_and_the_headline_first(
 ) -> None:
     text = message_text(message)
     assert slack_text.title(text) == title
-    for one in holds:
-        assert one in text, text
+    for part in holds:
+        assert part in text, text
 
 
 FORWARDED_ALERT: dict[str, Any] = {
@@ -336,8 +336,8 @@ def test_what_is_nested_or_within_a_file_is_there(
 ) -> None:
     text = message_text(message)
     assert slack_text.title(text) == title
-    for one in holds:
-        assert one in text, text
+    for part in holds:
+        assert part in text, text
 
 
 def test_nothing_is_said_twice_and_no_button_speaks() -> None:
@@ -350,8 +350,8 @@ def test_nothing_is_said_twice_and_no_button_speaks() -> None:
             "elements": [{"type": "text", "text": "the shop is down & out\nin eu-west"}],
         }
     ]
-    said = message_text({**person, "blocks": [{"type": "rich_text", "elements": blocks}]})
-    assert said == "the *shop* is down & out\n• in eu-west", (
+    text = message_text({**person, "blocks": [{"type": "rich_text", "elements": blocks}]})
+    assert text == "the *shop* is down & out\n• in eu-west", (
         "a person's message comes as text and as blocks"
     )
 

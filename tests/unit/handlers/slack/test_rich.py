@@ -188,8 +188,8 @@ async def test_switched_off_none_is_tried(slack: tuple[World, Slack], store: Sto
 
 @pytest.fixture
 async def here(store: Store) -> Any:
-    async with house(store) as one:
-        yield one
+    async with house(store) as home:
+        yield home
 
 
 async def answered(here: House, interaction: Interaction) -> list[str]:

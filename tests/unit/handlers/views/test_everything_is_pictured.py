@@ -33,11 +33,11 @@ def _gallery(monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
 
 def _drawn(work: Callable[[], object]) -> set[CodeType]:
     """The functions that run meanwhile."""
-    seen: set[CodeType] = set()
+    codes: set[CodeType] = set()
 
     def note(frame: FrameType, event: str, _: object) -> None:
         if event == "call":
-            seen.add(frame.f_code)
+            codes.add(frame.f_code)
 
     before = sys.getprofile()
     sys.setprofile(note)
@@ -45,23 +45,23 @@ def _drawn(work: Callable[[], object]) -> set[CodeType]:
         work()
     finally:
         sys.setprofile(before)
-    return seen
+    return codes
 
 
 def _functions() -> dict[str, CodeType]:
-    found: dict[str, CodeType] = {}
+    codes: dict[str, CodeType] = {}
     for page in pkgutil.iter_modules(views.__path__):
         if page.name in HELPERS:
             continue
         module = importlib.import_module(f"handlers.views.{page.name}")
-        for name, one in inspect.getmembers(module, inspect.isfunction):
+        for name, function in inspect.getmembers(module, inspect.isfunction):
             if (
-                isinstance(one, FunctionType)
-                and one.__module__ == module.__name__
+                isinstance(function, FunctionType)
+                and function.__module__ == module.__name__
                 and name not in READS
             ):
-                found[f"{page.name}.{name}"] = one.__code__
-    return found
+                codes[f"{page.name}.{name}"] = function.__code__
+    return codes
 
 
 def test_every_view_is_in_the_gallery(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,16 +104,18 @@ def record(first: int, status: Status) -> tuple[Incident, list[Entry]]:
 # --- Slack ----------------------------------------------------------------------------------------
 
 
-def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list[Message | View]:
+def everything_in_slack(
+    incident: Incident, entries: list[Entry], first: int
+) -> list[Message | View]:
     """One of each view, with hostile texts in whatever else it takes."""
     hostile = Hostile(first)
     word = hostile.word
     shop = service(name=word() or "shop", owners=("U0ALICE",))
     release = Release(version=word())
-    ask: dict[str, str] = {"incident": one.id, "title": word()[:300]}
+    ask: dict[str, str] = {"incident": incident.id, "title": word()[:300]}
     parts = Parts(
         **dict.fromkeys(postmortem.PARTS, word()),
-        items=one.postmortem.items if one.postmortem else (),
+        items=incident.postmortem.items if incident.postmortem else (),
     )
     remembered = [
         hostile.make(PastIncident, at=NOW, id=f"INC-{n:04d}", private=False, drill=False)
@@ -121,14 +123,14 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
     ]
     counted = [counted_of(r) for r in remembered]
     shown: list[Message | View] = [
-        views.status(one, NOW, shop),
-        notes.with_proofs(views.status(one, NOW, shop), ()),
-        views.decision(one, NOW, shop, 1),
-        views.decision(one, NOW, shop, 2),
-        views.progress(one, 1),
-        views.tree(one, reverts=True),
-        views.evidence(one),
-        views.announcement(one),
+        views.status(incident, NOW, shop),
+        notes.with_proofs(views.status(incident, NOW, shop), ()),
+        views.decision(incident, NOW, shop, 1),
+        views.decision(incident, NOW, shop, 2),
+        views.progress(incident, 1),
+        views.tree(incident, reverts=True),
+        views.evidence(incident),
+        views.announcement(incident),
         views.say(
             Say(
                 text=word(),
@@ -137,37 +139,37 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
                 ask="foreign deploy",
                 picture=True,
             ),
-            one,
+            incident,
         ),
-        views.reminder(word(), one),
-        views.summary(summary(one, NAMES)),
-        views.listing([one], 30),
-        views.items(one),
-        views.overdue(one, [1, 2, 3], NOW.date(), mention=word()),
-        notes.which_incident(word(), [one], 30, {"text": word()[:300]}),
+        views.reminder(word(), incident),
+        views.summary(summary(incident, NAMES)),
+        views.listing([incident], 30),
+        views.items(incident),
+        views.overdue(incident, [1, 2, 3], NOW.date(), mention=word()),
+        notes.which_incident(word(), [incident], 30, {"text": word()[:300]}),
         notes.note(word()),
-        notes.lacking(one, word()),
-        notes.declared(one),
-        notes.goes_on_there(one, noted=True),
-        notes.open_already(word(), one, ask),
+        notes.lacking(incident, word()),
+        notes.declared(incident),
+        notes.goes_on_there(incident, noted=True),
+        notes.open_already(word(), incident, ask),
         notes.either(word(), (word() or "a", ask), ("b", ask)),
         notes.offer(word(), ask),
-        notes.break_glass(word(), {"incident": one.id}),
-        merge_and_reopen.which_goes_on(one, one.model_copy(update={"id": "INC-0002"})),
-        merge_and_reopen.reopen_beside(one, one),
-        merge_and_reopen.which_parts(one, [one]),
-        merge_and_reopen.which_are_one([one], one),
+        notes.break_glass(word(), {"incident": incident.id}),
+        merge_and_reopen.which_goes_on(incident, incident.model_copy(update={"id": "INC-0002"})),
+        merge_and_reopen.reopen_beside(incident, incident),
+        merge_and_reopen.which_parts(incident, [incident]),
+        merge_and_reopen.which_are_one([incident], incident),
         history.history(remembered, word(), {r.id: word() for r in remembered}, start=0, more=True),
         history.trends(trends(counted, NOW)),
-        timeline(one, entries),
+        timeline(incident, entries),
         forms.declare(
             [shop], forms.Prefill(word(), word()), metadata={"place": word()[:200]}, note=word()
         ),
-        forms.triage(one, 1),
-        forms.loading("incident.rollback", "Roll back", one),
+        forms.triage(incident, 1),
+        forms.loading("incident.rollback", "Roll back", incident),
         forms.failed("incident.rollback", word(), word()),
         forms.rollback(
-            one,
+            incident,
             shop,
             [release, Release(version="1.0")],
             running=release,
@@ -175,29 +177,32 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
             metadata={},
         ),
         forms.hotfix(
-            one,
+            incident,
             shop,
             [HotfixRef(name=word(), commit="a" * 40, subject=word())],
             running=release,
             metadata={},
         ),
-        forms.fixed(one, 1, word()),
-        forms.cause(one, text=word(), metadata={}),
-        forms.update(one, update_template(one), 30),
-        forms.cancel(one, word()),
-        forms.break_glass(one, shop, word(), {}),
-        forms.hypothesis(one),
+        forms.fixed(incident, 1, word()),
+        forms.cause(incident, text=word(), metadata={}),
+        forms.update(incident, update_template(incident), 30),
+        forms.cancel(incident, word()),
+        forms.break_glass(incident, shop, word(), {}),
+        forms.hypothesis(incident),
         forms.refused(word(), word()),
         forms.home_refused(word()),
         postmortem.postmortem(
-            one, parts, me="U0ALICE", drafts=postmortem.KnownDrafts(word(), NOW, notes=(word(),))
+            incident,
+            parts,
+            me="U0ALICE",
+            drafts=postmortem.KnownDrafts(word(), NOW, notes=(word(),)),
         ),
         home_of(
-            [one],
+            [incident],
             "U0ALICE",
             NOW,
-            owned=[one.service],
-            owing=[one],
+            owned=[incident.service],
+            owing=[incident],
             site="https://firebreak.slack.com/",
         ),
     ]
@@ -236,7 +241,7 @@ def check_slack(text: str, *, mrkdwn: bool) -> None:
 
 def strings_of(shown: Message | View) -> list[tuple[str, bool]]:
     payload: Any = shown.payload()
-    found = [(payload["text"], True)] if isinstance(shown, Message) else []
+    texts = [(payload["text"], True)] if isinstance(shown, Message) else []
     todo: list[Any] = [
         payload.get("blocks"),
         list(getattr(shown, "rich", None) or ()),
@@ -248,14 +253,14 @@ def strings_of(shown: Message | View) -> list[tuple[str, bool]]:
             todo += thing
         elif isinstance(thing, dict):
             if thing.get("type") in ("mrkdwn", "plain_text"):
-                found.append((thing["text"], thing["type"] == "mrkdwn"))
+                texts.append((thing["text"], thing["type"] == "mrkdwn"))
             else:
                 todo += [
                     v
                     for k, v in thing.items()
                     if k not in ("value", "initial_value", "private_metadata")
                 ]
-    return found
+    return texts
 
 
 @pytest.mark.parametrize(
@@ -268,24 +273,24 @@ def strings_of(shown: Message | View) -> list[tuple[str, bool]]:
     ],
 )
 def test_a_channel_is_named_in_plain_letters(title: str, name: str) -> None:
-    one, _ = record(*FORMS[0])
-    assert channel_name(one.model_copy(update={"title": title})) == name
+    incident, _ = record(*FORMS[0])
+    assert channel_name(incident.model_copy(update={"title": title})) == name
 
 
 @pytest.mark.parametrize(("first", "status"), FORMS)
 def test_slack_shows_words_as_words(first: int, status: Status) -> None:
-    one, entries = record(first, status)
+    incident, entries = record(first, status)
     for number in range(2):
-        for shown in everything_in_slack(one, entries, first + 7 * number):
+        for shown in everything_in_slack(incident, entries, first + 7 * number):
             check_blocks(shown.payload()["blocks"])
             for text, mrkdwn in strings_of(shown):
                 check_slack(text, mrkdwn=mrkdwn)
             for thing in objects(shown.payload()["blocks"]):
                 assert re.match(r"https?://", str(thing.get("url", "https://"))), thing
-    check_slack(views.topic(one), mrkdwn=False)
-    assert re.fullmatch(r"inc-0001(?:-[a-z0-9-]+)?", channel_name(one))
+    check_slack(views.topic(incident), mrkdwn=False)
+    assert re.fullmatch(r"inc-0001(?:-[a-z0-9-]+)?", channel_name(incident))
     for name in ("ticket", "adr", "sentry"):
-        check_slack(bookmark_title(name, one), mrkdwn=False)
+        check_slack(bookmark_title(name, incident), mrkdwn=False)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -294,10 +299,10 @@ def test_what_programs_tell_mentions_nobody(attack: str) -> None:
 
     It is defused where it comes in.
     """
-    told = foreign(f"{attack} <@U0ALICE> <@U0ALICE|alice> <#C0GENERAL> <!subteam^S0123456>")
+    quoted = foreign(f"{attack} <@U0ALICE> <@U0ALICE|alice> <#C0GENERAL> <!subteam^S0123456>")
     for text in (
-        views.say(Say(text=told), record(0, Status.DECIDING)[0]).text,
-        notes.note(told).text,
+        views.say(Say(text=quoted), record(0, Status.DECIDING)[0]).text,
+        notes.note(quoted).text,
     ):
         assert not [token for token in TOKEN.findall(text) if token.startswith(("@", "#", "!"))], (
             text
@@ -347,28 +352,30 @@ def check_markdown(text: str, *, fences: int) -> list[str]:
 
 @pytest.mark.parametrize(("first", "status"), FORMS)
 def test_the_post_mortem_keeps_its_shape(first: int, status: Status) -> None:
-    one, entries = record(first, status)
+    incident, entries = record(first, status)
     plain_one = Hostile(first)
     for template_text in ("", MADR):
-        text = adr_text(one, entries, 7, NAMES, template_text)
+        text = adr_text(incident, entries, 7, NAMES, template_text)
         text = with_items_settled(
-            up_to_date(text, one, 7, NAMES), items=items(one), at=NOW, names=NAMES
+            up_to_date(text, incident, 7, NAMES), items=items(incident), at=NOW, names=NAMES
         )
         body = text
         if template_text:
             _, front, body = text.split("---\n", 2)
-            told = yaml.safe_load(front)
-            assert set(told) == {"status", "date", "title", "decision-makers", "layout"}
-            assert told["layout"] == "decision"
-            assert str(told["status"]).startswith("done, action items settled"), told
+            front_matter = yaml.safe_load(front)
+            assert set(front_matter) == {"status", "date", "title", "decision-makers", "layout"}
+            assert front_matter["layout"] == "decision"
+            assert str(front_matter["status"]).startswith("done, action items settled"), (
+                front_matter
+            )
             assert all(
                 isinstance(value, str) and "\n" not in value
-                for key, value in told.items()
+                for key, value in front_matter.items()
                 if key != "date"
             )
         headings = check_markdown(body, fences=2)
         assert headings[0].startswith("# ADR-0007: INC-0001, ")
-        innocent = adr_text(calm(one), [], 7, {}, template_text)
+        innocent = adr_text(calm(incident), [], 7, {}, template_text)
         innocent = innocent.split("---\n", 2)[2] if template_text else innocent
         assert headings[1:] == check_markdown(innocent, fences=2)[1:], "a heading came in"
         assert len(re.findall(r"^- \[[ x]\] (tests|monitors|gates): ", body, re.MULTILINE)) == 3
@@ -376,17 +383,17 @@ def test_the_post_mortem_keeps_its_shape(first: int, status: Status) -> None:
         assert re.fullmatch(r'xychart-beta\n(?: {4}[\w"\[\], .>-]+\n?){4}', drawn), drawn
     assert re.fullmatch(
         r"0007-inc-0001-[a-z0-9-]+\.md",
-        Numbering().file(one.model_copy(update={"title": plain_one.word()[:300]}), 7),
+        Numbering().file(incident.model_copy(update={"title": plain_one.word()[:300]}), 7),
     )
-    told = summary(one, NAMES, number=7)
-    assert len(told.split("\n")) == 13
-    assert [line.partition(":")[0] for line in told.split("\n") if ":" in line][-2:] == [
+    in_short = summary(incident, NAMES, number=7)
+    assert len(in_short.split("\n")) == 13
+    assert [line.partition(":")[0] for line in in_short.split("\n") if ":" in line][-2:] == [
         "Post-mortem",
         "Action items",
     ]
 
 
-def calm(one: Incident) -> Incident:
+def calm(incident: Incident) -> Incident:
     """The same record, with a word in the place of every text."""
 
     def quiet(thing: Any, name: str = "") -> Any:
@@ -396,7 +403,7 @@ def calm(one: Incident) -> Incident:
             return [quiet(value, name) for value in thing]
         return "word" if isinstance(thing, str) and thing in CUT else thing
 
-    return Incident.model_validate(quiet(json.loads(one.model_dump_json())))
+    return Incident.model_validate(quiet(json.loads(incident.model_dump_json())))
 
 
 CUT = {attack[:most] for attack in ATTACKS for most in (300, 2000, 3000, 5000)} - {""}
@@ -404,23 +411,23 @@ CUT = {attack[:most] for attack in ATTACKS for most in (300, 2000, 3000, 5000)} 
 
 @pytest.mark.parametrize(("first", "status"), FORMS)
 def test_what_goes_to_the_other_systems_stays_in_its_place(first: int, status: Status) -> None:
-    one, entries = record(first, status)
-    for told in (
-        ticket_body(one),
-        text_so_far(one),
+    incident, entries = record(first, status)
+    for markdown in (
+        ticket_body(incident),
+        text_so_far(incident),
         catch_up_text(entries, NOW),
-        *(sub_issue_body(one, i) for i in items(one)),
+        *(sub_issue_body(incident, i) for i in items(incident)),
     ):
-        assert check_markdown(paragraphs(told, NAMES), fences=0) == [], (
+        assert check_markdown(paragraphs(markdown, NAMES), fences=0) == [], (
             "Linear's descriptions and comments"
         )
-    title = ticket_title(one)
-    check_discord(discord_text(one, NAMES))
-    page = one_line(page_text(one, Hostile(first).word()), {}, 1000)
+    title = ticket_title(incident)
+    check_discord(discord_text(incident, NAMES))
+    page = one_line(page_text(incident, Hostile(first).word()), {}, 1000)
     for line in (title, page):
         assert "\n" not in line
         assert all(unicodedata.category(c) not in ("Cc", "Cs") for c in line)
-    commit = in_git(one.title, {})
+    commit = in_git(incident.title, {})
     assert not re.search(r"[#@]\w|GH-\d|https?://", commit), "closes an issue, or calls somebody"
     assert "\n" not in commit
 
@@ -454,9 +461,11 @@ def test_a_line_of_the_log_is_one_line_and_gives_no_orders(
     handler = logging.StreamHandler(out)
     handler.addFilter(Redact())
     handler.setFormatter(shape())
-    one = logging.LogRecord("bot.x", logging.WARNING, __file__, 1, "it said %s", (attack,), None)
-    one.__dict__["incident"] = attack
-    handler.handle(one)
+    log_record = logging.LogRecord(
+        "bot.x", logging.WARNING, __file__, 1, "it said %s", (attack,), None
+    )
+    log_record.__dict__["incident"] = attack
+    handler.handle(log_record)
     written = out.getvalue().removesuffix("\n")
     for line in written.split("\n")[1:]:
         assert line.startswith("    "), "a forged line"
@@ -472,12 +481,12 @@ def test_a_line_of_the_log_is_one_line_and_gives_no_orders(
 
 def test_a_hypothesis_that_was_judged_is_shown() -> None:
     """The records are full enough to attack: nothing that a view shows is left out by chance."""
-    one, _ = record(3, Status.DECIDING)
-    assert one.triage is not None
-    assert one.hypotheses
-    assert one.suspects
-    assert {h.verdict for h in one.hypotheses} <= set(Verdict)
-    assert one.bisect is not None
-    assert one.bisect.culprit is not None
-    assert one.rounds[0].action is not None
-    assert one.rounds[0].looks
+    incident, _ = record(3, Status.DECIDING)
+    assert incident.triage is not None
+    assert incident.hypotheses
+    assert incident.suspects
+    assert {h.verdict for h in incident.hypotheses} <= set(Verdict)
+    assert incident.bisect is not None
+    assert incident.bisect.culprit is not None
+    assert incident.rounds[0].action is not None
+    assert incident.rounds[0].looks

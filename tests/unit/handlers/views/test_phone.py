@@ -43,12 +43,12 @@ def read(block: dict[str, Any]) -> str:
     )
     text = re.sub(r"<@\w+>", "@" + "x" * 13, text)
     text = re.sub(r"<!date\^\d+\^([^|]*)\|[^>]*>", r"\1", text)
-    for form, seen in (
+    for form, shown_time in (
         ("{date_short_pretty}", "yesterday"),
         ("{time}", "3:02 AM"),
         ("{time_secs}", "3:02:07 AM"),
     ):
-        text = text.replace(form, seen)
+        text = text.replace(form, shown_time)
     return re.sub(r"<[^|>]*\|([^>]*)>", r"\1", text).replace("*", "").replace("`", "")
 
 
@@ -70,7 +70,7 @@ def test_with_everything_known_the_status_has_at_most_twelve_lines_on_a_phone(st
 
 
 def test_with_everything_known_each_of_what_a_newcomer_needs_is_there() -> None:
-    said = "\n".join(wrapped(views.status(FULLEST["verifying"], NOW, SHOP)))
+    text = "\n".join(wrapped(views.status(FULLEST["verifying"], NOW, SHOP)))
     for part in (
         *(
             "INC-1042",
@@ -92,7 +92,7 @@ def test_with_everything_known_each_of_what_a_newcomer_needs_is_there() -> None:
             "Check",
         ),
     ):
-        assert part in said, said
+        assert part in text, text
     for state in (
         "deciding",
         "drill",
@@ -103,8 +103,8 @@ def test_with_everything_known_each_of_what_a_newcomer_needs_is_there() -> None:
         "mitigated",
         "not merged",
     ):
-        said = wrapped(views.status(FULLEST[state], NOW, SHOP))
-        assert any(row.startswith("Update 3:02 AM: The pool") for row in said), (state, said)
+        rows = wrapped(views.status(FULLEST[state], NOW, SHOP))
+        assert any(row.startswith("Update 3:02 AM: The pool") for row in rows), (state, rows)
     assert "drill" in wrapped(views.status(FULLEST["drill"], NOW, SHOP))[1], (
         "it needs no line of its own"
     )
@@ -145,9 +145,11 @@ def test_what_is_cut_keeps_its_names_times_and_links_whole() -> None:
         f"`shop` {'x' * 90}"
     )
     assert shortened(text, 1, LARGE) == "*Next*: ask <@U0ALICE>…"
-    kept = "*Next*: ask <@U0ALICE> about <https://wiki.example.com/a/very/long/address|the pool>"
-    assert shortened(text, 1) == f"{kept}…"
-    assert shortened(text, 2) == f"{kept} `shop`…"
+    next_step = (
+        "*Next*: ask <@U0ALICE> about <https://wiki.example.com/a/very/long/address|the pool>"
+    )
+    assert shortened(text, 1) == f"{next_step}…"
+    assert shortened(text, 2) == f"{next_step} `shop`…"
     assert shown(text).startswith("Next: ask @nnnnnnnnnnnnn about the pool shop xxx")
     assert shortened("a &lt;b&gt; " + "y" * 200, 1) == "a &lt;b&gt;…"
     assert lines("漢" * 40) == 2, "a wide letter is as wide as two"
@@ -156,10 +158,10 @@ def test_what_is_cut_keeps_its_names_times_and_links_whole() -> None:
 @given(st.text(max_size=300), st.integers(1, 5), st.sampled_from([BODY, SMALL, LARGE]))
 def test_whatever_people_write_is_cut_to_its_lines(raw: str, many: int, width: int) -> None:
     for text in (words(raw, 250), spoken(raw, 250, lines=False)):
-        kept = shortened(text, many, width)
-        assert lines(kept, width) <= many
-        assert kept.count("<") == kept.count(">")
-        assert kept.count("\u2068") == kept.count("\u2069")
+        cut = shortened(text, many, width)
+        assert lines(cut, width) <= many
+        assert cut.count("<") == cut.count(">")
+        assert cut.count("\u2068") == cut.count("\u2069")
 
 
 def test_where_nothing_is_measured_the_alert_itself_says_what_burns() -> None:
@@ -173,9 +175,9 @@ def test_where_nothing_is_measured_the_alert_itself_says_what_burns() -> None:
         triage_overdue=True,
         failures=(Failure(effect_id="1", kind="triage", reason=why, at=NOW, effect="{}"),),
     )
-    said = " ".join(wrapped(views.status(burning, NOW, SHOP)))
-    assert "› 7 % of requests fail severity critical · region eu-west · pod shop-3" in said
-    assert said.count("Sentry is not set up") == 1
+    text = " ".join(wrapped(views.status(burning, NOW, SHOP)))
+    assert "› 7 % of requests fail severity critical · region eu-west · pod shop-3" in text
+    assert text.count("Sentry is not set up") == 1
 
 
 @pytest.mark.parametrize("width", range(12, 60))
@@ -187,8 +189,8 @@ def test_a_number_is_never_cut_from_what_it_counts(width: int) -> None:
     for line in "\n".join(read(b) for b in views.status(burning, NOW, SHOP).blocks[1:3]).split(
         "\n"
     ):
-        kept = shortened(line, 1, width)
-        assert not re.search(r"(normally|; 5\.4|\(and|\(and\W\d+)…$", kept), kept
+        cut = shortened(line, 1, width)
+        assert not re.search(r"(normally|; 5\.4|\(and|\(and\W\d+)…$", cut), cut
 
 
 @pytest.mark.parametrize("state", ["deciding", "mitigating", "verifying"])
@@ -201,7 +203,7 @@ def test_a_private_incident_says_so_on_a_phone_and_nothing_hangs_on_the_word(sta
 
 def test_one_hypothesis_leads_in_decision_status_and_thread() -> None:
     """What the decision turns off is what the status suspects, however sure a commit looks."""
-    change = change_hypothesis(found := flagged())
+    change = change_hypothesis(flagged_report := flagged())
     assert change is not None
     commit = Hypothesis(
         id="H2",
@@ -210,14 +212,16 @@ def test_one_hypothesis_leads_in_decision_status_and_thread() -> None:
         verdict=Verdict.SUPPORTED,
         confidence=0.93,
     )
-    facts = Facts(report=found, service=SHOP, suspects=(CULPRIT,), commits=())
+    facts = Facts(report=flagged_report, service=SHOP, suspects=(CULPRIT,), commits=())
     raised = {h.kind: h for h in hypothesis_tree(facts)}
     assert raised[HypothesisKind.COMMIT].verdict is Verdict.OPEN
-    one = incident(triage=found, hypotheses=tuple(raised.values()), suspects=(CULPRIT,))
-    said = views.status(one, NOW, SHOP).blocks[2]["text"]["text"]
-    assert "*Suspected*: Flag new-pricing" in said.split("\n")
-    assert "Flag new-pricing caused it" in views.tree(one).blocks[1]["text"]["text"]
-    judged = one.model_copy(update={"hypotheses": (*one.hypotheses, commit)})
+    burning = incident(
+        triage=flagged_report, hypotheses=tuple(raised.values()), suspects=(CULPRIT,)
+    )
+    text = views.status(burning, NOW, SHOP).blocks[2]["text"]["text"]
+    assert "*Suspected*: Flag new-pricing" in text.split("\n")
+    assert "Flag new-pricing caused it" in views.tree(burning).blocks[1]["text"]["text"]
+    judged = burning.model_copy(update={"hypotheses": (*burning.hypotheses, commit)})
     suspected = re.search(r"Suspected\*: (\w+)", str(views.status(judged, NOW, SHOP).blocks))
     leading = re.search(r"\*H\d\* (?:<[^|]*\|)?(\w+)", str(views.tree(judged).blocks))
     assert suspected is not None

@@ -63,11 +63,11 @@ def buttons(shown: Message) -> dict[str, dict[str, Any]]:
 
 def deciding(choice: Choice = Choice.ROLLBACK, **fields: Any) -> Incident:
     measured = report(choice)
-    one = Round(number=1, opened_at=NOW, why="triage", recommendation=measured.recommendation)
+    round_ = Round(number=1, opened_at=NOW, why="triage", recommendation=measured.recommendation)
     given: dict[str, Any] = {
         "status": Status.DECIDING,
         "triage": measured,
-        "rounds": (one,),
+        "rounds": (round_,),
         "severity": Severity.SEV1,
     }
     return incident(**{**given, **fields})
@@ -119,7 +119,7 @@ def test_only_the_recommended_button_is_primary_comes_first_and_says_so(
 def test_the_recommendation_is_first_and_the_picture_is_whole() -> None:
     shown = views.decision(deciding(), NOW, service(), 1)
     assert "Recommended: roll back to `1.2.0`" in shown.blocks[0]["text"]["text"]
-    said = text_of(shown)
+    text = text_of(shown)
     for part in (
         "214 events in 15 min (14/min, normally 0.2)",
         "37",
@@ -128,10 +128,10 @@ def test_the_recommendation_is_first_and_the_picture_is_whole() -> None:
         "payment",
         "3 min after 1.3.0",
     ):
-        assert part in said
-    assert "`shop/pay.py:12` in `total`" in said
-    assert "return net / rate" in said
-    assert "*Why*: Trouble began 3 min after 1.3.0 was deployed." in said
+        assert part in text
+    assert "`shop/pay.py:12` in `total`" in text
+    assert "return net / rate" in text
+    assert "*Why*: Trouble began 3 min after 1.3.0 was deployed." in text
 
 
 def test_a_button_carries_incident_and_round_and_production_is_confirmed_from_to() -> None:
@@ -144,9 +144,9 @@ def test_a_button_carries_incident_and_round_and_production_is_confirmed_from_to
 
 
 def test_without_a_measurement_nothing_is_recommended_and_the_form_is_offered() -> None:
-    one = Round(number=1, opened_at=NOW, why="Sentry has not answered yet")
+    round_ = Round(number=1, opened_at=NOW, why="Sentry has not answered yet")
     shown = views.decision(
-        deciding(triage=None, triage_overdue=True, rounds=(one,)), NOW, service(), 1
+        deciding(triage=None, triage_overdue=True, rounds=(round_,)), NOW, service(), 1
     )
     assert "Sentry has not answered" in text_of(shown)
     assert not [b for b in buttons(shown).values() if b.get("style") == "primary"]
@@ -167,9 +167,9 @@ def test_what_cannot_work_is_not_shown_and_said() -> None:
             "brakes": ("No healthy release before the suspect.",),
         }
     )
-    one = Round(number=1, opened_at=NOW, why="triage", recommendation=braked)
+    round_ = Round(number=1, opened_at=NOW, why="triage", recommendation=braked)
     without = HOTFIX.model_copy(update={"hotfix": ()})
-    shown = views.decision(deciding(rounds=(one,)), NOW, service(deploy=without), 1)
+    shown = views.decision(deciding(rounds=(round_,)), NOW, service(deploy=without), 1)
     assert "decision.rollback" not in buttons(shown)
     assert "No rollback: No healthy release before the suspect." in text_of(shown)
     assert "has no `hotfix` command" in text_of(shown)
@@ -179,10 +179,10 @@ def test_loudly_where_a_rollback_is_not_safe() -> None:
     loud = Recommendation(
         choice=Choice.INVESTIGATE, loud=True, brakes=("migrations/0007 cannot be undone",)
     )
-    one = Round(number=1, opened_at=NOW, why="triage", recommendation=loud)
-    said = text_of(views.decision(deciding(rounds=(one,)), NOW, service(), 1))
-    assert "A rollback would be right, but is not safe" in said
-    assert "migrations/0007 cannot be undone" in said
+    round_ = Round(number=1, opened_at=NOW, why="triage", recommendation=loud)
+    text = text_of(views.decision(deciding(rounds=(round_,)), NOW, service(), 1))
+    assert "A rollback would be right, but is not safe" in text
+    assert "migrations/0007 cannot be undone" in text
 
 
 def test_progress_while_it_runs_then_who_what_when_result() -> None:
@@ -197,10 +197,10 @@ def test_progress_while_it_runs_then_who_what_when_result() -> None:
         service(),
         1,
     )
-    said = text_of(done)
-    assert "✓ done in 41 s" in said
-    assert "<@U0ALICE>" in said
-    assert "Read back from the deployer: `1.3.0` → `1.2.0`" in said
+    text = text_of(done)
+    assert "✓ done in 41 s" in text
+    assert "<@U0ALICE>" in text
+    assert "Read back from the deployer: `1.3.0` → `1.2.0`" in text
     failed = text_of(
         views.decision(decided(result="failed", reason="exit status 1"), NOW, service(), 1)
     )
@@ -224,21 +224,21 @@ def test_the_next_round_says_why_and_the_old_one_is_closed() -> None:
 
 def test_the_buttons_of_an_earlier_incident_of_the_same_number_have_another_seal() -> None:
     """Numbers begin anew with an empty Redis, and the old channel's message is still there."""
-    one = deciding()
-    anew = one.model_copy(update={"ulid": f"{one.ulid[:-4]}K3V9"})
+    record = deciding()
+    anew = record.model_copy(update={"ulid": f"{record.ulid[:-4]}K3V9"})
     first, second = (
         next(b["block_id"] for b in views.decision(i, NOW, service(), 1).blocks if "block_id" in b)
-        for i in (one, anew)
+        for i in (record, anew)
     )
     assert first != second
 
 
 def test_a_changed_target_changes_the_seal() -> None:
-    one = deciding()
-    other = one.model_copy(
+    record = deciding()
+    other = record.model_copy(
         update={
             "rounds": (
-                one.rounds[0].model_copy(
+                record.rounds[0].model_copy(
                     update={
                         "recommendation": Recommendation(
                             choice=Choice.ROLLBACK, target=Release(version="1.1.0")
@@ -250,7 +250,7 @@ def test_a_changed_target_changes_the_seal() -> None:
     )
     seals = [
         b["block_id"]
-        for i in (one, other)
+        for i in (record, other)
         for b in views.decision(i, NOW, service(), 1).blocks
         if "block_id" in b
     ]
@@ -275,19 +275,19 @@ def test_what_a_bisect_found_is_said_once_and_callers_only_where_the_release_bro
         "Called from shop/routes.py:9. Last touched by f51e545e0: it was in 1.2.0 already.",
     )
     bisect = Bisect(id="b", good="1.2.0", bad="1.3.0", state="found", culprit=culprit)
-    one = incident(
+    record = incident(
         hypotheses=(leads,),
         bisect=bisect,
         suspects=(culprit,),
         investigation=Investigation(walk=walk),
     )
-    shown = text_of(views.tree(one))
+    shown = text_of(views.tree(record))
     assert "Bisect found it" not in shown
     assert "Crashes in shop/pay.py:12." in shown
     assert "Called from" not in shown
-    assert "Called from" in text_of(views.evidence(one))
+    assert "Called from" in text_of(views.evidence(record))
     other = leads.model_copy(update={"says": "Commit badc0de12 caused it", "by": "U0BOB"})
-    shown = text_of(views.tree(one.model_copy(update={"hypotheses": (other,)})))
+    shown = text_of(views.tree(record.model_copy(update={"hypotheses": (other,)})))
     assert "Bisect found it" in shown, "what a person thinks is something else"
 
 
@@ -311,7 +311,7 @@ def test_the_status_says_it_all_with_signs_and_words() -> None:
         NOW,
         service(runbook="https://wiki.example/shop"),
     )
-    said = text_of(shown)
+    text = text_of(shown)
     for part in (
         "INC-0001 · checkout is failing",
         "▸ To decide",
@@ -323,30 +323,30 @@ def test_the_status_says_it_all_with_signs_and_words() -> None:
         "*The ticket could not be opened*: Linear: no such team",
         "<https://wiki.example/shop|runbook>",
     ):
-        assert part in said
+        assert part in text
     for phase in ("✓Triage", "○Cause", "○Action", "✗Ticket", "○Check", "○Learn"):
-        assert phase in said
+        assert phase in text
     assert json.loads(buttons(shown)["incident.try_again"]["value"])["effect"] == "7-1"
 
 
 def test_the_next_check_is_named_until_it_is_over() -> None:
-    one = decided(result="done")
-    waiting = one.rounds[0].model_copy(update={"clock_started_at": NOW})
-    one = one.model_copy(update={"status": Status.VERIFYING, "rounds": (waiting,)})
-    said = text_of(views.status(one, NOW, service()))
-    assert when(NOW + timedelta(seconds=300), "{time_secs}") in said
-    assert "(first of two)" in said
-    seen = waiting.model_copy(
+    record = decided(result="done")
+    waiting = record.rounds[0].model_copy(update={"clock_started_at": NOW})
+    record = record.model_copy(update={"status": Status.VERIFYING, "rounds": (waiting,)})
+    text = text_of(views.status(record, NOW, service()))
+    assert when(NOW + timedelta(seconds=300), "{time_secs}") in text
+    assert "(first of two)" in text
+    looked = waiting.model_copy(
         update={"looks": (Look(number=1, at=NOW, verdict=LookVerdict.NOT_RECOVERED),)}
     )
-    said = text_of(views.status(one.model_copy(update={"rounds": (seen,)}), NOW, service()))
-    assert when(NOW + timedelta(seconds=600), "{time_secs}") in said
-    over = one.model_copy(
+    text = text_of(views.status(record.model_copy(update={"rounds": (looked,)}), NOW, service()))
+    assert when(NOW + timedelta(seconds=600), "{time_secs}") in text
+    over = record.model_copy(
         update={"status": Status.MITIGATED, "recovered_at": NOW + timedelta(minutes=12)}
     )
-    said = text_of(views.status(over, NOW, service()))
-    assert "Next check" not in said
-    assert "12 min" in said
+    text = text_of(views.status(over, NOW, service()))
+    assert "Next check" not in text
+    assert "12 min" in text
 
 
 def test_after_the_end_nothing_can_be_clicked() -> None:
@@ -364,18 +364,18 @@ def test_where_there_is_room_the_status_says_what_is_remembered_and_how_it_becam
             ),
         )
     )
-    said = text_of(
+    text = text_of(
         views.status(deciding(triage=None, recollection=recollection, rounds=()), NOW, service())
     )
-    assert "empty rates; 2 action items open" in said
-    assert "via /incident by <@U0ALICE>" in said
+    assert "empty rates; 2 action items open" in text
+    assert "via /incident by <@U0ALICE>" in text
 
 
 # --- tree, announcement, sentences ----------------------------------------------------------------
 
 
 def test_the_tree_shows_the_one_that_leads_and_every_other_in_a_line() -> None:
-    found = tuple(
+    hypotheses = tuple(
         Hypothesis(
             id=f"H{n}",
             kind=HypothesisKind.OTHER,
@@ -385,21 +385,21 @@ def test_the_tree_shows_the_one_that_leads_and_every_other_in_a_line() -> None:
         )
         for n in range(1, 6)
     )
-    ruled_out = found[4].model_copy(update={"verdict": Verdict.RULED_OUT})
-    one = deciding(hypotheses=(*found[:4], ruled_out))
-    shown = views.tree(one)
-    said = text_of(shown)
+    ruled_out = hypotheses[4].model_copy(update={"verdict": Verdict.RULED_OUT})
+    record = deciding(hypotheses=(*hypotheses[:4], ruled_out))
+    shown = views.tree(record)
+    text = text_of(shown)
     assert (
-        said.index("guess 4")
-        < said.index("guess 3")
-        < said.index("guess 2")
-        < said.index("guess 1")
+        text.index("guess 4")
+        < text.index("guess 3")
+        < text.index("guess 2")
+        < text.index("guess 1")
     )
     assert judged(shown) == ["H4"]
-    assert "found 4" in said
-    assert "found 3" not in said
-    assert "✗ H5 guess 5 · ruled out" in said
-    whole = views.evidence(one)
+    assert "found 4" in text
+    assert "found 3" not in text
+    assert "✗ H5 guess 5 · ruled out" in text
+    whole = views.evidence(record)
     assert judged(whole) == ["H4", "H3", "H2", "H1"]
     assert all(f"found {n}" in text_of(whole) for n in range(1, 6))
 
@@ -413,18 +413,18 @@ def test_where_no_commit_stands_out_the_nearest_is_one_line_without_a_button() -
         reasons=("changes code near shop/pay.py:41", "second"),
         pull_request="https://github.com/acme/shop/pull/7",
     )
-    one = deciding(investigation=Investigation(nearest=near))
+    record = deciding(investigation=Investigation(nearest=near))
     line = (
         "No commit stands out. Nearest: `abc123456` Split &lt;the&gt; total (Ann &amp; Co) "
         "– changes code near shop/pay.py:41 (30\u00a0%)"
     )
-    for shown in (views.tree(one, reverts=True), views.evidence(one)):
+    for shown in (views.tree(record, reverts=True), views.evidence(record)):
         assert line in text_of(shown)
         assert "incident.revert" not in str(shown.payload())
-    found = Bisect(id="b", good="1", bad="2", state="found", culprit=Suspect(sha="d" * 40))
+    bisect = Bisect(id="b", good="1", bad="2", state="found", culprit=Suspect(sha="d" * 40))
     cause = Cause(text="A flag", at=NOW, by="U0BOB")
-    assert "stands out" not in text_of(views.tree(one.model_copy(update={"bisect": found})))
-    assert "stands out" not in text_of(views.tree(one.model_copy(update={"cause": cause})))
+    assert "stands out" not in text_of(views.tree(record.model_copy(update={"bisect": bisect})))
+    assert "stands out" not in text_of(views.tree(record.model_copy(update={"cause": cause})))
 
 
 def judged(shown: Message) -> list[str]:
@@ -442,8 +442,8 @@ def test_the_bisect_says_how_far_it_is_and_what_it_found() -> None:
     running = Bisect(id="b", good="1.2.0", bad="1.3.0", step=3, steps=5)
     assert "3 of about 5 steps" in text_of(views.tree(deciding(bisect=running)))
     culprit = Suspect(sha="c0ffee1234567", subject="Round <rates>", author="Dana")
-    found = running.model_copy(update={"state": "found", "culprit": culprit})
-    assert "`c0ffee123` Round &lt;rates&gt; by Dana" in text_of(views.tree(deciding(bisect=found)))
+    bisect = running.model_copy(update={"state": "found", "culprit": culprit})
+    assert "`c0ffee123` Round &lt;rates&gt; by Dana" in text_of(views.tree(deciding(bisect=bisect)))
     blind = running.model_copy(update={"state": "cannot tell", "reason": "exit 125 everywhere"})
     assert "Bisect cannot tell*: exit 125 everywhere" in text_of(views.tree(deciding(bisect=blind)))
     advice = Investigation(
@@ -493,16 +493,16 @@ def test_the_topic_and_the_listing() -> None:
 
 def test_nothing_unusual_still_offers_what_people_report() -> None:
     quiet = report(Choice.INVESTIGATE, blast=blast(Word.NOBODY, Word.ONE))
-    one = Round(number=1, opened_at=NOW, why="triage", recommendation=quiet.recommendation)
+    round_ = Round(number=1, opened_at=NOW, why="triage", recommendation=quiet.recommendation)
     assert "incident.triage" in buttons(
-        views.decision(deciding(triage=quiet, rounds=(one,)), NOW, service(), 1)
+        views.decision(deciding(triage=quiet, rounds=(round_,)), NOW, service(), 1)
     )
 
 
 def test_a_release_too_long_for_an_option_is_left_out_not_cut() -> None:
-    found = [Release(version="v" * 151), Release(version="1.2.0"), Release(version="1.2.0")]
+    releases = [Release(version="v" * 151), Release(version="1.2.0"), Release(version="1.2.0")]
     view = forms.rollback(
-        deciding(), service(), found, running=None, healthy=(), metadata={}
+        deciding(), service(), releases, running=None, healthy=(), metadata={}
     ).payload()
     options = next(b for b in view["blocks"] if b["type"] == "input")["element"]["options"]
     assert [o["value"] for o in options] == ["1.2.0"]
@@ -536,10 +536,10 @@ def test_outside_words_are_harmless(raw: str, shown: str) -> None:
 
 
 def test_spoken_words_mention_one_person_and_link_what_is_read() -> None:
-    said = spoken("<@U0ALICE> *won*: <https://evil.example|click> see https://x.example/a?b=1&c=2.")
-    assert said.startswith("<@U0ALICE> *won*: ")
-    assert "<https://x.example/a?b=1&amp;c=2>." in said
-    assert "|click>" not in said
+    text = spoken("<@U0ALICE> *won*: <https://evil.example|click> see https://x.example/a?b=1&c=2.")
+    assert text.startswith("<@U0ALICE> *won*: ")
+    assert "<https://x.example/a?b=1&amp;c=2>." in text
+    assert "|click>" not in text
 
 
 def test_links_go_to_web_addresses_only() -> None:

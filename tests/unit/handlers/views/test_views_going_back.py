@@ -41,9 +41,9 @@ TAKEN = TakenBack(
 
 def test_what_a_rollback_takes_back_stands_on_the_decision_and_in_its_dialog() -> None:
     advice = report().recommendation.model_copy(update={"takes_back": TAKEN})
-    one = Round(number=1, opened_at=NOW, why="triage", recommendation=advice)
-    shown = views.decision(deciding(rounds=(one,)), NOW, service(), 1)
-    said = text_of(shown)
+    round_ = Round(number=1, opened_at=NOW, why="triage", recommendation=advice)
+    shown = views.decision(deciding(rounds=(round_,)), NOW, service(), 1)
+    text = text_of(shown)
     for part in (
         "12 commits in 6 pull requests since 1.2.0: Round the tax (#41)",
         "and more",
@@ -52,8 +52,8 @@ def test_what_a_rollback_takes_back_stands_on_the_decision_and_in_its_dialog() -
         "*It does not undo* migrations/0042_drop_tax.sql",
         "1.2.0 does not know migrations/0041_tax.sql and 1 later migration",
     ):
-        assert part in said
-    assert "<!channel>" not in said
+        assert part in text
+    assert "<!channel>" not in text
     asked = buttons(shown)["decision.rollback"]["confirm"]["text"]["text"]
     assert len(asked) <= 300
     assert asked.startswith("production: 1.3.0 → 1.2.0. It starts at once. ")
@@ -64,8 +64,8 @@ def test_a_long_version_leaves_room_for_what_goes_with_it() -> None:
     long = Release(version="2026.11.22-rc.1+build." + "4" * 150)
     measured = report(running=long)
     advice = measured.recommendation.model_copy(update={"takes_back": TAKEN, "target": long})
-    one = Round(number=1, opened_at=NOW, why="triage", recommendation=advice)
-    shown = views.decision(deciding(triage=measured, rounds=(one,)), NOW, service(), 1)
+    round_ = Round(number=1, opened_at=NOW, why="triage", recommendation=advice)
+    shown = views.decision(deciding(triage=measured, rounds=(round_,)), NOW, service(), 1)
     asked = buttons(shown)["decision.rollback"]["confirm"]["text"]["text"]
     assert len(asked) <= 300
     assert "the fix for INC-0031 (fix/tax)" in asked
@@ -81,11 +81,11 @@ def test_a_warning_is_quoted_beside_the_button_and_said_once() -> None:
             "likely": Likelihood.LIKELY,
         }
     )
-    one = Round(number=1, opened_at=NOW, why="triage", recommendation=advice)
-    said = text_of(views.decision(deciding(rounds=(one,)), NOW, service(), 1))
-    assert "*Warned*: “Do not roll back!” (<@U0BOB>, the timeline)" in said
-    assert said.count("Do not roll back!") == 1
-    assert "*Not safe*: It ran already." in said
+    round_ = Round(number=1, opened_at=NOW, why="triage", recommendation=advice)
+    text = text_of(views.decision(deciding(rounds=(round_,)), NOW, service(), 1))
+    assert "*Warned*: “Do not roll back!” (<@U0BOB>, the timeline)" in text
+    assert text.count("Do not roll back!") == 1
+    assert "*Not safe*: It ran already." in text
 
 
 def test_why_a_rollback_does_not_come_first_stands_under_the_advice() -> None:
@@ -98,9 +98,9 @@ def test_why_a_rollback_does_not_come_first_stands_under_the_advice() -> None:
             "points_away": (away, "The errors are older than 1.3.0."),
         }
     )
-    one = Round(number=1, opened_at=NOW, why="triage", recommendation=advice)
-    shown = views.decision(deciding(rounds=(one,)), NOW, service(), 1)
+    round_ = Round(number=1, opened_at=NOW, why="triage", recommendation=advice)
+    shown = views.decision(deciding(rounds=(round_,)), NOW, service(), 1)
     assert f"A rollback would probably not end it. {away}" in shown.blocks[0]["text"]["text"]
-    said = text_of(shown)
-    assert said.count(away) == 1
-    assert "*Points away from `1.3.0`*: The errors are older than 1.3.0." in said
+    text = text_of(shown)
+    assert text.count(away) == 1
+    assert "*Points away from `1.3.0`*: The errors are older than 1.3.0." in text

@@ -71,16 +71,16 @@ def test_the_one_thing_that_matters_in_a_whole_life():
 
 @pytest.mark.parametrize("status", Status)
 def test_every_state_has_one_button_at_most_and_none_that_cannot_work(status: Status):
-    one = incident(status=status, channel=Channel(id="C1", name="inc-0001"))
-    assert len(buttons(home_of([one], "U0ALICE", NOW, site=SITE))) == 1
-    leading = home_of([one], "U0ALICE", NOW)
+    record = incident(status=status, channel=Channel(id="C1", name="inc-0001"))
+    assert len(buttons(home_of([record], "U0ALICE", NOW, site=SITE))) == 1
+    leading = home_of([record], "U0ALICE", NOW)
     assert all("url" not in str(block) for block in leading.blocks), (
         "without the workspace's address nothing leads there"
     )
 
 
 def test_mine_come_first_then_what_is_worse():
-    def one(number: int, severity: Severity, **fields: Any) -> Incident:
+    def open_incident(number: int, severity: Severity, **fields: Any) -> Incident:
         given = {
             "id": f"INC-{number:04d}",
             "number": number,
@@ -91,10 +91,10 @@ def test_mine_come_first_then_what_is_worse():
         return incident(**{**given, **fields})
 
     shown = [
-        one(4, Severity.SEV3),
-        one(3, Severity.SEV1),
-        one(2, Severity.SEV4, lead="U0ALICE"),
-        one(1, Severity.SEV2, service="search"),
+        open_incident(4, Severity.SEV3),
+        open_incident(3, Severity.SEV1),
+        open_incident(2, Severity.SEV4, lead="U0ALICE"),
+        open_incident(1, Severity.SEV2, service="search"),
     ]
     text = lines(home_of(shown, "U0ALICE", NOW, owned=["search"]))
     order = sorted(range(1, 5), key=lambda n: text.index(f"INC-000{n}"))
@@ -103,9 +103,9 @@ def test_mine_come_first_then_what_is_worse():
 
 def test_decide_leads_to_the_newest_decision():
     story = Story().opened().measured()
-    (found,) = buttons(home_of([story.record], "U0ALICE", NOW, site=SITE))
+    (button,) = buttons(home_of([story.record], "U0ALICE", NOW, site=SITE))
     ref: MessageRef = story.record.messages["decision:1"]
-    assert found == ("Decide", f"{SITE}archives/C1/p{ref.ts.replace('.', '')}")
+    assert button == ("Decide", f"{SITE}archives/C1/p{ref.ts.replace('.', '')}")
 
 
 def test_action_items_mine_by_date_and_of_others_how_many():

@@ -80,22 +80,22 @@ many = settings(max_examples=draws(40), suppress_health_check=list(HealthCheck))
 
 @many
 @given(incidents(), times)
-def test_any_incident_fits(one: Incident, now: datetime) -> None:
-    check(views.status(one, now, service()))
-    check(views.tree(one))
-    check(views.evidence(one))
-    check(views.announcement(one))
-    check(views.say(Say(text="*Recovered.*", picture=True), one))
-    assert size(views.topic(one)) <= 250
+def test_any_incident_fits(record: Incident, now: datetime) -> None:
+    check(views.status(record, now, service()))
+    check(views.tree(record))
+    check(views.evidence(record))
+    check(views.announcement(record))
+    check(views.say(Say(text="*Recovered.*", picture=True), record))
+    assert size(views.topic(record)) <= 250
     for shop in (service(), service(deployer=None, deploy=None)):
-        for number in range(1, len(one.rounds) + 2):
-            check(views.decision(one, now, shop, number))
-            check(views.progress(one, number))
+        for number in range(1, len(record.rounds) + 2):
+            check(views.decision(record, now, shop, number))
+            check(views.progress(record, number))
 
 
 @many
 @given(incidents(), texts, st.sampled_from(["recovered", "foreign deploy", ""]))
-def test_anything_said_fits(one: Incident, text: str, ask: Any) -> None:
+def test_anything_said_fits(record: Incident, text: str, ask: Any) -> None:
     check(
         views.say(
             Say(
@@ -105,25 +105,25 @@ def test_anything_said_fits(one: Incident, text: str, ask: Any) -> None:
                 ask=ask,
                 goes_to="announcement",
             ),
-            one,
+            record,
         )
     )
     check(views.summary(text))
     check(notes.note(text))
     check(notes.offer(text, {"channel": "C1"}))
-    check(notes.open_already(text, one, {"title": "x"}))
+    check(notes.open_already(text, record, {"title": "x"}))
     line = Entry(at=NOW, kind="note", text=text[:2000], by="U0ALICE", url=text)
     pinned = line.model_copy(update={"kind": "pin", "ref": "message:1.000100"})
     for until in (None, 0, 30, 77):
-        check(timeline(one, [line, pinned] * 45, until=until))
-    check(timeline(one, []))
-    check(views.listing([one] * notes.LISTED, 30))
+        check(timeline(record, [line, pinned] * 45, until=until))
+    check(timeline(record, []))
+    check(views.listing([record] * notes.LISTED, 30))
 
 
 @many
 @given(incidents(), texts, releases, some(releases))
 def test_every_form_fits(
-    one: Incident, text: str, running: Release, found: tuple[Release, ...]
+    record: Incident, text: str, running: Release, targets: tuple[Release, ...]
 ) -> None:
     refs = [HotfixRef(name=text, commit="0" * 40, subject=text)]
     item = ActionItem(kind="tests", text=text, owner="<@U0ALICE>", due=NOW.date())
@@ -135,20 +135,20 @@ def test_every_form_fits(
             metadata={},
             note=text,
         ),
-        forms.triage(one, 1),
+        forms.triage(record, 1),
         forms.rollback(
-            one,
+            record,
             service(),
-            [Release(version="1.0"), *found],
+            [Release(version="1.0"), *targets],
             running=running,
-            healthy=found,
+            healthy=targets,
             metadata={},
         ),
-        forms.hotfix(one, service(), refs, running=running, metadata={}),
-        forms.fixed(one, 1, text),
-        forms.cause(one, text=text, metadata={}),
+        forms.hotfix(record, service(), refs, running=running, metadata={}),
+        forms.fixed(record, 1, text),
+        forms.cause(record, text=text, metadata={}),
         postmortem.postmortem(
-            one,
+            record,
             Parts(
                 **dict.fromkeys(postmortem.PARTS, text),
                 items=(ActionItem(kind="gates", text=text, owner=text),) * 30,
@@ -158,21 +158,21 @@ def test_every_form_fits(
             ),
             edition=12,
         ),
-        forms.update(one, update_template(one), None),
-        forms.update(one, Template(knows=text, users=text, doing=text), 30),
-        forms.cancel(one, text),
-        forms.break_glass(one, service(), text, {}),
+        forms.update(record, update_template(record), None),
+        forms.update(record, Template(knows=text, users=text, doing=text), 30),
+        forms.cancel(record, text),
+        forms.break_glass(record, service(), text, {}),
         forms.refused(text, text),
         *(
             home_of(
                 [
-                    one.model_copy(update={"status": status, "id": f"INC-{number:04d}"})
+                    record.model_copy(update={"status": status, "id": f"INC-{number:04d}"})
                     for number, status in enumerate([*Status] * 9)
                 ],
                 who,
                 NOW,
-                owned=[one.service],
-                owing=[one.model_copy(update={"postmortem": owed})] * 9,
+                owned=[record.service],
+                owing=[record.model_copy(update={"postmortem": owed})] * 9,
                 site="https://firebreak.slack.com/",
             )
             for who in ("U0ALICE", text)

@@ -18,7 +18,7 @@ from phases.memory.trends import trends
 from phases.record.memories import PastIncident
 from sandbox.slack.block_kit.limits import check_message_blocks
 from tests.support.values.draws import draws
-from tests.support.values.memories import one
+from tests.support.values.memories import past_incident
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
 
@@ -37,8 +37,8 @@ def text(message: Message) -> str:
 
 
 def test_history_says_what_was_done_and_whether_it_worked() -> None:
-    found = [
-        one(
+    past_incidents = [
+        past_incident(
             42,
             11,
             action="rolled back to v41",
@@ -48,25 +48,25 @@ def test_history_says_what_was_done_and_whether_it_worked() -> None:
             severity=1,
             channel="C1",
         ),
-        one(7, action="rolled back to v6", minutes=None, tried=("rollback",), drill=True),
-        one(3, private=True, title="private incident"),
+        past_incident(7, action="rolled back to v6", minutes=None, tried=("rollback",), drill=True),
+        past_incident(3, private=True, title="private incident"),
     ]
-    said = text(views.history(found, "", {"INC-0003": "a key leaked"}))
-    assert "*2 past incidents and 1 drill*, newest first" in said
-    assert "*INC-0042* <#C1> 🔴 SEV1" in said
+    shown_text = text(views.history(past_incidents, "", {"INC-0003": "a key leaked"}))
+    assert "*2 past incidents and 1 drill*, newest first" in shown_text
+    assert "*INC-0042* <#C1> 🔴 SEV1" in shown_text
     assert (
         "rolled back to v41, over after 9 min; cause: v42 dropped a key; 1 action item open; "
         "<https://x.example/7|ADR-0007>"
-    ) in said
-    assert "shop · drill" in said
-    assert "rolled back to v6, and it came back" in said
-    assert "private · a key leaked\nover after 9 min" in said
+    ) in shown_text
+    assert "shop · drill" in shown_text
+    assert "rolled back to v6, and it came back" in shown_text
+    assert "private · a key leaked\nover after 9 min" in shown_text
     assert "No past incident of mail is remembered." in text(views.history([], "mail", {}))
 
 
 def test_history_page_by_page() -> None:
-    found = [one(n) for n in range(25, 0, -1)]
-    second = views.history(found, "shop", {}, start=10, more=True)
+    past_incidents = [past_incident(n) for n in range(25, 0, -1)]
+    second = views.history(past_incidents, "shop", {}, start=10, more=True)
     assert "*At least 25 past incidents of shop*, 11 to 20, newest first" in text(second)
     buttons = [e for b in second.blocks if b["type"] == "actions" for e in b["elements"]]
     assert [(e["action_id"], e["value"]) for e in buttons] == [
@@ -76,36 +76,36 @@ def test_history_page_by_page() -> None:
 
 
 def test_trends_in_words() -> None:
-    kept = [
-        one(1, 9),
-        one(2, 10),
-        one(3, 11, cause_kind="data"),
-        one(4, 11, service="mail", file=""),
-        one(5, drill=True),
+    past_incidents = [
+        past_incident(1, 9),
+        past_incident(2, 10),
+        past_incident(3, 11, cause_kind="data"),
+        past_incident(4, 11, service="mail", file=""),
+        past_incident(5, drill=True),
     ]
-    said = text(views.trends(trends(kept, NOW)))
-    assert "*Trends, June 2026 to November 2026: 4 incidents*" in said
+    shown_text = text(views.trends(trends(past_incidents, NOW)))
+    assert "*Trends, June 2026 to November 2026: 4 incidents*" in shown_text
     assert (
         "48 min of user impact · 60 s to detect, 2 min to decide, 9 min to recover · 75 % caused "
         "by deploys · "
-        "8 of 12 action items done · and 1 drill" in said
+        "8 of 12 action items done · and 1 drill" in shown_text
     )
     assert (
         "*Most fragile:* shop/cart.py of shop: 3 incidents (INC-0003, INC-0002 and "
         "INC-0001), 36 minutes"
-    ) in said
-    assert "November 2026: 2 (shop 1 and mail 1)" in said
-    assert "*shop*: 3 incidents · 36 min of user impact" in said
+    ) in shown_text
+    assert "November 2026: 2 (shop 1 and mail 1)" in shown_text
+    assert "*shop*: 3 incidents · 36 min of user impact" in shown_text
     assert "no incident has ended" in text(views.trends(trends([], NOW)))
-    drills = views.trends(trends([one(1, drill=True), one(2, drill=True)], NOW))
+    drills = views.trends(trends([past_incident(1, drill=True), past_incident(2, drill=True)], NOW))
     assert "no incident has ended. 2 drills." in text(drills)
     assert not drills.rich, "there is nothing to draw"
 
 
 def test_ten_thousand_incidents_of_thirty_services_keep_every_sentence_and_lose_old_rows() -> None:
     names = [f"service-{n:02d}" for n in range(30)]
-    kept = [
-        one(
+    past_incidents = [
+        past_incident(
             n,
             6 + n // 30 % 6,
             service=names[n % 30],
@@ -114,24 +114,28 @@ def test_ten_thousand_incidents_of_thirty_services_keep_every_sentence_and_lose_
         )
         for n in range(1, 10_001)
     ]
-    shown = views.trends(trends(kept, NOW))
-    told = text(Message(shown.text, blocks=shown.rich))
-    assert "9,000 incidents" in told
-    assert "and 1,000 drills" in told
-    assert "Worth a structural fix." in told, "no sentence is cut"
+    shown = views.trends(trends(past_incidents, NOW))
+    shown_text = text(Message(shown.text, blocks=shown.rich))
+    assert "9,000 incidents" in shown_text
+    assert "and 1,000 drills" in shown_text
+    assert "Worth a structural fix." in shown_text, "no sentence is cut"
     table = next(block for block in shown.rich if block["type"] == "data_table")
     assert table["rows"][1][0]["text"] == "2026-11", "the newest month first"
     left_out = re.search(r"\((\d+) more not shown\)", table["caption"])
     assert left_out is not None
-    drawn = {row.service: row for row in trends(kept, NOW).services}
+    drawn = {row.service: row for row in trends(past_incidents, NOW).services}
     whole = sum(month.incidents > 0 for row in drawn.values() for month in row.months)
     assert len(table["rows"]) - 1 + int(left_out.group(1)) == whole
     check_message_blocks(list(shown.rich), rich=True)
 
 
 def test_the_post_is_about_the_month_that_has_ended() -> None:
-    found = trends([one(1, 9), one(2, 10), one(3, 10), one(4, 11)], NOW, upto=1)
-    posted = views.trends(found, post=True)
+    overview = trends(
+        [past_incident(1, 9), past_incident(2, 10), past_incident(3, 10), past_incident(4, 11)],
+        NOW,
+        upto=1,
+    )
+    posted = views.trends(overview, post=True)
     assert "*Incidents in October 2026: 2* (1 the month before)" in text(posted)
     assert posted.text == "Trends, October 2026: 2 incidents, 24 min of user impact"
     drawn = [block["type"] for block in posted.rich]
@@ -149,7 +153,7 @@ WORDS = st.text(max_size=300)
 @given(
     st.lists(
         st.builds(
-            one,
+            past_incident,
             st.integers(1, 200),
             at=st.integers(0, 200).map(lambda days: NOW - timedelta(days=days)),
             service=WORDS,
@@ -166,11 +170,13 @@ WORDS = st.text(max_size=300)
     ),
     WORDS,
 )
-def test_slacks_limits_hold_for_every_memory(found: list[PastIncident], service: str) -> None:
+def test_slacks_limits_hold_for_every_memory(
+    past_incidents: list[PastIncident], service: str
+) -> None:
     for message in (
-        views.history(found, service, {}),
-        views.trends(trends(found, NOW)),
-        views.trends(trends(found, NOW), post=True),
+        views.history(past_incidents, service, {}),
+        views.trends(trends(past_incidents, NOW)),
+        views.trends(trends(past_incidents, NOW), post=True),
     ):
         assert message.text
         for blocks in (message.blocks, message.rich):

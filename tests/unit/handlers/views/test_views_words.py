@@ -21,8 +21,8 @@ TOKEN = "<!date^1795385760^{date_short_pretty} {time}|2026-11-22 22:16 UTC>"
 
 def test_a_look_that_had_nothing_to_count_shows_no_count() -> None:
     why = "no Sentry issue belongs to this incident, so nothing was measured"
-    seen = Look(number=1, at=NOW, verdict=LookVerdict.TOO_FEW, reasons=(why,))
-    assert phrasing.look(seen) == f"○ {why}"
+    look = Look(number=1, at=NOW, verdict=LookVerdict.TOO_FEW, reasons=(why,))
+    assert phrasing.look(look) == f"○ {why}"
 
 
 def test_a_time_that_the_rules_wrote_is_shown_in_the_readers_zone() -> None:
@@ -38,18 +38,18 @@ def test_no_decision_says_a_thing_twice() -> None:
     why = "migrations/0042.sql changed: going back may lose data."
     held = Recommendation(choice=Choice.INVESTIGATE, brakes=(why,), offer_rollback=False)
     for recommendation in (held, held.model_copy(update={"loud": True})):
-        found = report(recommendation=recommendation)
-        one = Round(number=1, opened_at=NOW, why="triage", recommendation=recommendation)
-        deciding = incident(status=Status.DECIDING, triage=found, rounds=(one,))
+        measured = report(recommendation=recommendation)
+        round_ = Round(number=1, opened_at=NOW, why="triage", recommendation=recommendation)
+        deciding = incident(status=Status.DECIDING, triage=measured, rounds=(round_,))
         shown = json.dumps(views.decision(deciding, NOW, service(), 1).blocks, ensure_ascii=False)
         assert shown.count(why.rstrip(".")) == 1
         assert ".." not in shown
 
 
 def _decision(**fields: Any) -> str:
-    found = report(**fields)
-    one = Round(number=1, opened_at=NOW, why="triage", recommendation=found.recommendation)
-    deciding = incident(status=Status.DECIDING, triage=found, rounds=(one,))
+    measured = report(**fields)
+    round_ = Round(number=1, opened_at=NOW, why="triage", recommendation=measured.recommendation)
+    deciding = incident(status=Status.DECIDING, triage=measured, rounds=(round_,))
     return json.dumps(views.decision(deciding, NOW, service(), 1).blocks, ensure_ascii=False)
 
 
@@ -124,13 +124,13 @@ def test_what_has_one_line_on_a_phone_is_said_whole() -> None:
 
 
 def test_how_long_before_a_suspect_was_deployed_is_said_as_everywhere() -> None:
-    for minutes, told in (
+    for minutes, expected in (
         (4297, "2 days before it began"),
         (0, "deployed as it began"),
         (0.2, "12 s before it began"),
     ):
-        found = report(suspect={"version": "1.3.0"}, suspect_minutes=minutes)
-        assert told in _status(status=Status.DECIDING, triage=found)
+        measured = report(suspect={"version": "1.3.0"}, suspect_minutes=minutes)
+        assert expected in _status(status=Status.DECIDING, triage=measured)
 
 
 def test_what_is_over_says_nothing_of_what_was_never_known() -> None:

@@ -219,8 +219,8 @@ def test_a_title_of_datadogs_tells_state_and_priority(
 
 def test_the_state_is_that_of_the_transition_where_the_title_says_another() -> None:
     """Seen: the title of an earlier event, and the transition of this one."""
-    told = monitored("[Re-Triggered on {host:a}] CPU is high", alert_transition="Recovered")
-    assert not only(told).firing
+    body = monitored("[Re-Triggered on {host:a}] CPU is high", alert_transition="Recovered")
+    assert not only(body).firing
 
 
 def test_the_body_of_datadog_becomes_plain_text_and_its_link_is_kept() -> None:
@@ -242,8 +242,8 @@ def test_a_transition_that_is_null_is_read_from_the_title() -> None:
 
 
 def test_a_status_of_datadogs_own_is_no_status_of_ours() -> None:
-    told = monitored(status="system.load.1 over host:a was > 0 at least once during the last 1m")
-    assert only(told).system == "Datadog"
+    body = monitored(status="system.load.1 over host:a was > 0 at least once during the last 1m")
+    assert only(body).system == "Datadog"
     assert only(monitored(status="")).system == "Datadog"
 
 

@@ -73,9 +73,9 @@ async def test_a_storm_that_doubles_and_its_end_are_a_line_each(home: House) -> 
 
 async def test_every_alert_of_a_storm_leads_to_its_incident(home: House) -> None:
     await post(home, grouped(*many(100)))
-    one = many(100)[99]
-    one["labels"]["service"] = "search"
-    assert (await post(home, grouped(one))).json()["incident"] == "INC-0001"
+    alarm = many(100)[99]
+    alarm["labels"]["service"] = "search"
+    assert (await post(home, grouped(alarm))).json()["incident"] == "INC-0001"
 
 
 async def test_what_fires_is_read_before_what_is_over(home: House) -> None:
@@ -149,7 +149,7 @@ async def test_our_own_page_comes_back_without_its_key_and_opens_nothing(home: H
         "/api/incidents",
         API_TOKEN,
     )
-    await home.said(Cancel(by="U0ALICE", reason="a test"), "INC-0001")
+    await home.dispatch(Cancel(by="U0ALICE", reason="a test"), "INC-0001")
     back = paged(incident_key=None, title="INC-0001 Orders fail: SEV1")
     answer = await post(home, back)
     assert answer.json() == {"incident": None, "incidents": []}

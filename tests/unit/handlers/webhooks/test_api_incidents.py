@@ -57,7 +57,7 @@ async def test_the_answer_waits_for_the_channel(
         while await home.count() == 0:  # noqa: ASYNC110 (the record is in Redis)
             await asyncio.sleep(0.01)
     opened = ChannelOpened(channel=Channel(id="C0INC1", name="inc-0001-orders-fail"))
-    await home.said(opened, "INC-0001")
+    await home.dispatch(opened, "INC-0001")
     assert (await asked).json()["channel"] == {
         "id": "C0INC1",
         "name": "inc-0001-orders-fail",
@@ -69,7 +69,7 @@ async def test_a_known_key_is_the_same_incident_also_when_it_is_over(home: House
     assert (await post(home, asks(key="orders"))).status_code == 201
     again = await post(home, asks(key="orders", service="search"))
     assert (again.status_code, again.json()["id"]) == (200, "INC-0001")
-    await home.said(Cancel(by="U0ALICE", reason="a test"), "INC-0001")
+    await home.dispatch(Cancel(by="U0ALICE", reason="a test"), "INC-0001")
     late = await post(home, asks(key="orders"))
     assert (late.status_code, late.json()["status"]) == (200, "cancelled")
     assert await home.count() == 1

@@ -39,7 +39,7 @@ from tests.support.worlds.handlers_world import (
 from tests.support.worlds.slack_world import SECRET
 from tests.support.worlds.webhook_bodies import body as deployment
 from tests.support.worlds.webhook_bodies import changed, event_alert, issue, metric
-from tests.support.worlds.webhook_bodies import told as finished
+from tests.support.worlds.webhook_bodies import deploy_body as finished
 
 CANARY = "canary-4f2a"
 SECONDS = 30.0
@@ -57,9 +57,11 @@ class Ways:
 
     def send(self, path: str, raw: bytes, headers: dict[str, str]) -> httpx.Response:
         async def sent() -> httpx.Response:
-            told = [(key.encode(), value.encode("latin-1")) for key, value in headers.items()]
+            raw_headers = [
+                (key.encode(), value.encode("latin-1")) for key, value in headers.items()
+            ]
             answer = await self.home.http.post(
-                f"{self.home.url}{path}", content=raw, headers=told, timeout=SECONDS
+                f"{self.home.url}{path}", content=raw, headers=raw_headers, timeout=SECONDS
             )
             await self.home.idle()
             return answer
@@ -68,18 +70,18 @@ class Ways:
 
 
 class _Kept(logging.Handler):
-    def __init__(self, kept: list[logging.LogRecord]) -> None:
+    def __init__(self, records: list[logging.LogRecord]) -> None:
         super().__init__(logging.DEBUG)
-        self._kept = kept
+        self._records = records
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._kept.append(record)
+        self._records.append(record)
 
 
 @pytest.fixture(scope="module")
 def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
-    stack, kept = AsyncExitStack(), list[logging.LogRecord]()
-    handler = _Kept(kept)
+    stack, records = AsyncExitStack(), list[logging.LogRecord]()
+    handler = _Kept(records)
 
     async def opened() -> House:
         server = served(tmp_path_factory.mktemp("fuzzed"), "--databases", "1")
@@ -94,7 +96,7 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
         logging.getLogger().addHandler(handler)
         try:
             yield Ways(
-                runner, home, [delivered.body for delivered in home.slack.delivery.log], kept
+                runner, home, [delivered.body for delivered in home.slack.delivery.log], records
             )
         finally:
             logging.getLogger().removeHandler(handler)
@@ -230,11 +232,11 @@ FUZZ = settings(
 
 
 def holds(ways: Ways, answer: httpx.Response) -> None:
-    said = "\n".join(logging.Formatter().format(record) for record in ways.log)
+    log = "\n".join(logging.Formatter().format(record) for record in ways.log)
     ways.log.clear()
-    assert answer.status_code < 500, said
-    assert CANARY not in said
-    assert "Traceback" not in said
+    assert answer.status_code < 500, log
+    assert CANARY not in log
+    assert "Traceback" not in log
 
 
 @FUZZ
@@ -328,14 +330,14 @@ def test_what_is_not_signed_is_refused_and_changes_nothing(
 
 
 @pytest.mark.parametrize("path", sorted({way.path for way in WEBHOOKS} | {"/slack/events"}))
-@pytest.mark.parametrize("told", [True, False], ids=["length told", "chunked"])
-def test_ten_megabytes_are_refused_before_they_are_read(ways: Ways, path: str, told: bool) -> None:
+@pytest.mark.parametrize("sized", [True, False], ids=["length sized", "chunked"])
+def test_ten_megabytes_are_refused_before_they_are_read(ways: Ways, path: str, sized: bool) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(160):
             yield b"x" * 65_536
 
     async def sent() -> int:
-        body: Any = b"x" * 10_485_760 if told else chunks()
+        body: Any = b"x" * 10_485_760 if sized else chunks()
         try:
             answer = await ways.home.http.post(
                 f"{ways.home.url}{path}", content=body, timeout=SECONDS

@@ -46,13 +46,13 @@ async def home(store: Store) -> AsyncIterator[House]:
 
 async def post(
     home: House,
-    told: Any,
+    payload: Any,
     *,
     delivery: str = "d-1",
     event: str = "deployment_status",
     secret: str = GITHUB_HOOK_SECRET,
 ) -> httpx.Response:
-    raw = told if isinstance(told, bytes) else json.dumps(told).encode()
+    raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     signature = "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
     headers = {"X-Hub-Signature-256": signature, "X-GitHub-Event": event}
     if delivery:
@@ -60,7 +60,7 @@ async def post(
     return await home.http.post(f"{home.url}/webhooks/github", content=raw, headers=headers)
 
 
-async def said(home: House) -> list[str]:
+async def timeline_texts(home: House) -> list[str]:
     incident = await home.newest()
     return [e.text for e in await home.dispatcher.timeline(incident.id) if "was deployed" in e.text]
 
@@ -70,8 +70,8 @@ async def test_a_deploy_by_others_is_in_the_timeline_once(home: House) -> None:
         answer = await post(home, body())
         assert answer.status_code == 200
         assert answer.json() == {"incidents": ["INC-0001"]}
-    (told,) = await said(home)
-    assert told.startswith("1.4.0 was deployed by ada, ")
+    (line,) = await timeline_texts(home)
+    assert line.startswith("1.4.0 was deployed by ada, ")
 
 
 async def test_an_environment_in_other_letters_is_the_same(home: House) -> None:
@@ -81,7 +81,7 @@ async def test_an_environment_in_other_letters_is_the_same(home: House) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "payload",
     [
         body(deployment_status__state="failure"),
         body(deployment_status__state="in_progress"),
@@ -90,11 +90,11 @@ async def test_an_environment_in_other_letters_is_the_same(home: House) -> None:
     ],
 )
 async def test_what_is_nothing_to_the_service_changes_nothing(
-    home: House, told: dict[str, Any]
+    home: House, payload: dict[str, Any]
 ) -> None:
-    answer = await post(home, told)
+    answer = await post(home, payload)
     assert (answer.status_code, answer.json()) == (200, {"incidents": []})
-    assert await said(home) == []
+    assert await timeline_texts(home) == []
 
 
 async def test_other_events_are_heard_and_need_nothing(home: House) -> None:
@@ -112,11 +112,11 @@ async def test_either_content_type_is_read(home: House) -> None:
         {"payload": json.dumps(body(deployment__payload='{"release": "1.4.0"}'))}
     ).encode()
     assert (await post(home, form)).json() == {"incidents": ["INC-0001"]}
-    assert len(await said(home)) == 1
+    assert len(await timeline_texts(home)) == 1
 
 
 @pytest.mark.parametrize(
-    ("event", "told"),
+    ("event", "payload"),
     [
         ("workflow_run", {"workflow_run": {"display_title": None}}),
         (
@@ -143,14 +143,14 @@ async def test_either_content_type_is_read(home: House) -> None:
         ),
     ],
 )
-async def test_what_is_null_is_not_told(home: House, event: str, told: dict[str, Any]) -> None:
+async def test_what_is_null_is_not_told(home: House, event: str, payload: dict[str, Any]) -> None:
     """`merged` is `boolean or null`, `creator` `object or null`: https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request"""
-    answer = await post(home, {"repository": {"full_name": "acme/shop"}, **told}, event=event)
+    answer = await post(home, {"repository": {"full_name": "acme/shop"}, **payload}, event=event)
     assert (answer.status_code, answer.json()) == (200, {"incidents": []})
 
 
 @pytest.mark.parametrize(
-    ("told", "how", "status"),
+    ("payload", "how", "status"),
     [
         (body(), {"secret": "another"}, 401),
         (body(), {"delivery": ""}, 400),
@@ -159,9 +159,9 @@ async def test_what_is_null_is_not_told(home: House, event: str, told: dict[str,
         (b"x" * (1024 * 1024 + 1), {}, 413),
     ],
 )
-async def test_what_is_refused(home: House, told: Any, how: dict[str, str], status: int) -> None:
-    assert (await post(home, told, **how)).status_code == status
-    assert await said(home) == []
+async def test_what_is_refused(home: House, payload: Any, how: dict[str, str], status: int) -> None:
+    assert (await post(home, payload, **how)).status_code == status
+    assert await timeline_texts(home) == []
 
 
 async def test_the_repository_is_found_whatever_its_case_and_deployer(home: House) -> None:
@@ -173,12 +173,12 @@ async def test_the_repository_is_found_whatever_its_case_and_deployer(home: Hous
 async def test_a_hotfix_of_ours_is_not_somebody_elses_deploy(home: House) -> None:
     incident, _ = await home.decision()
     fix = HotfixRef(name="#13", commit="f" * 40).release
-    await home.said(
+    await home.dispatch(
         DecideHotfix(by="U0ALICE", round=1, fix=fix, running=Release(version="1.3.0")), incident.id
     )
     ours = body("f" * 40, deployment__sha="f" * 40, deployment__payload={"release": fix.version})
     await post(home, ours)
-    assert await said(home) == []
+    assert await timeline_texts(home) == []
 
 
 # --- a hotfix's pull request ----------------------------------------------------------------------
@@ -208,12 +208,12 @@ def closed(sha: str, *, number: int = 12, merged: bool = True) -> dict[str, Any]
 async def shipped(home: House) -> None:
     incident = await home.newest()
     fix = HotfixRef(name="#12", commit="ab" * 20).release
-    incident = await home.said(DecideHotfix(by="U0ALICE", round=1, fix=fix), incident.id)
+    incident = await home.dispatch(DecideHotfix(by="U0ALICE", round=1, fix=fix), incident.id)
     assert incident.round is not None
     assert incident.round.action is not None
     id = incident.round.action.deploy_id or ""
-    await home.said(DeployStarted(deploy_id=id), incident.id)
-    await home.said(
+    await home.dispatch(DeployStarted(deploy_id=id), incident.id)
+    await home.dispatch(
         DeployFinished(deploy_id=id, result="done", proof=DeployProof(after=fix.version)),
         incident.id,
     )
@@ -222,12 +222,16 @@ async def shipped(home: House) -> None:
 async def test_a_merge_by_people_ends_the_line(home: House) -> None:
     await shipped(home)
     assert unmerged(await home.newest()) is not None
-    for told in (closed("ab" * 20, number=13), closed("ab" * 20, merged=False), closed("cd" * 20)):
+    for payload in (
+        closed("ab" * 20, number=13),
+        closed("ab" * 20, merged=False),
+        closed("cd" * 20),
+    ):
         await post(
             home,
-            told,
+            payload,
             event="pull_request",
-            delivery=f"d-{told['number']}-{told['pull_request']['head']['sha']}",
+            delivery=f"d-{payload['number']}-{payload['pull_request']['head']['sha']}",
         )
     # What is not plain is asked for, and not believed.
     assert unmerged(await home.newest()) is not None
@@ -243,7 +247,7 @@ async def test_a_merge_by_people_ends_the_line(home: House) -> None:
 async def test_a_run_of_ours_is_asked_about_at_once(home: House) -> None:
     incident = await home.newest()
     fix = HotfixRef(name="#12", commit="ab" * 20).release
-    await home.said(DecideHotfix(by="U0ALICE", round=1, fix=fix), incident.id)
+    await home.dispatch(DecideHotfix(by="U0ALICE", round=1, fix=fix), incident.id)
     run = {
         "workflow_run": {"display_title": f"Hotfix #12 ({incident.mark}-1)"},
         "repository": {"full_name": "acme/shop"},
@@ -268,11 +272,11 @@ async def test_a_deployment_of_a_branch_is_known_by_its_commit(
     home: House, store: Store, ref: str
 ) -> None:
     assert (await post(home, body(ref))).json() == {"incidents": ["INC-0001"]}
-    (told,) = await said(home)
-    assert told.startswith(f"{'4' * 40} was deployed by ada, ")
+    (line,) = await timeline_texts(home)
+    assert line.startswith(f"{'4' * 40} was deployed by ada, ")
     deploys = Deploys(store, watching=True)
-    [kept] = await deploys.known("shop")
-    assert kept.release == Release(version="4" * 40, commit="4" * 40)
+    [deploy] = await deploys.known("shop")
+    assert deploy.release == Release(version="4" * 40, commit="4" * 40)
     [watched] = await deploys.watches()
     assert watched.names == ("4" * 40,)
 
@@ -284,14 +288,14 @@ async def test_a_deploy_of_another_service_in_the_repository_asks_nobody_whether
         await home.slack.alice.command("/incident the shop is failing")
         for number, ref in enumerate(("billing-v7.1.0", "refs/tags/billing-v7.1.0")):
             assert (await post(home, body(ref), delivery=f"d-{number}")).json() == {"incidents": []}
-        assert await said(home) == []
+        assert await timeline_texts(home) == []
         deploys = Deploys(store, watching=True)
         assert not await deploys.known("shop")
-        assert {one.release.version for one in await deploys.known("billing")} == {"7.1.0"}
-        assert {one.service for one in await deploys.watches()} == {"billing"}
+        assert {deploy.release.version for deploy in await deploys.known("billing")} == {"7.1.0"}
+        assert {watch.service for watch in await deploys.watches()} == {"billing"}
         await post(home, body("v1.4.0"), delivery="d-9")
-        assert (await said(home))[0].startswith("1.4.0 was deployed by ada, ")
-        assert {one.release.version for one in await deploys.known("shop")} == {"1.4.0"}
+        assert (await timeline_texts(home))[0].startswith("1.4.0 was deployed by ada, ")
+        assert {deploy.release.version for deploy in await deploys.known("shop")} == {"1.4.0"}
 
 
 async def test_github_is_asked_whether_a_ref_is_a_tag(store: Store) -> None:
@@ -300,10 +304,10 @@ async def test_github_is_asked_whether_a_ref_is_a_tag(store: Store) -> None:
         async with house(store, SHOP, deployments=GitHubDeployments(hub.client)) as home:
             await home.slack.alice.command("/incident the shop is failing")
             await post(home, body("main"))
-            assert (await said(home))[0].startswith("1.4.0 was deployed by ada, ")
+            assert (await timeline_texts(home))[0].startswith("1.4.0 was deployed by ada, ")
             assert (await post(home, body("elsewhere-3"), delivery="d-2")).json() == {
                 "incidents": []
             }
             hub.faults.next("github.tags", Fault(status=502), times=5)
             await post(home, body("main", deployment__sha="5" * 40), delivery="d-3")
-            assert (await said(home))[-1].startswith(f"{'5' * 40} was deployed by ada, ")
+            assert (await timeline_texts(home))[-1].startswith(f"{'5' * 40} was deployed by ada, ")

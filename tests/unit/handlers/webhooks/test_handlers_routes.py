@@ -273,7 +273,7 @@ async def test_the_same_issue_after_recovery_is_recorded_and_looked_at_and_a_lat
         await home.slack.alice.open_modal("incident.fixed"), {"sentence": "flag off"}
     )
     look = Look(number=1, at=datetime.now(UTC), verdict=LookVerdict.RECOVERED)
-    await home.said(Looked(round=1, look=look), incident.id)
+    await home.dispatch(Looked(round=1, look=look), incident.id)
     late = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
     await home.sentry("event_alert", event_alert("41", datetime=late, title="late"))
     assert (await home.newest()).status is Status.MITIGATED

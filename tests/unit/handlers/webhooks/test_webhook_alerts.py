@@ -114,8 +114,11 @@ async def test_an_alert_of_each_kind_opens_an_incident(
 
 async def test_labels_are_for_people_to_read(home: House) -> None:
     await post(home, grouped(fires(region="eu-west", instance="shop-3:9090")))
-    said = (await home.newest()).description
-    assert said == "7 % of requests fail\nseverity critical · region eu-west · instance shop-3:9090"
+    description = (await home.newest()).description
+    assert (
+        description
+        == "7 % of requests fail\nseverity critical · region eu-west · instance shop-3:9090"
+    )
 
 
 async def test_nothing_in_an_alert_mentions_anybody(home: House) -> None:
@@ -154,7 +157,7 @@ async def test_the_same_key_leads_to_its_incident_and_comes_back_after_its_end(
     # Relabelled meanwhile: it is the same alert.
     await post(home, plain(service="search"))
     assert await home.count() == 1
-    await home.said(Cancel(by="U0ALICE", reason="a test"), first.id)
+    await home.dispatch(Cancel(by="U0ALICE", reason="a test"), first.id)
     await post(home, plain())
     assert await home.count() == 2
 
@@ -199,8 +202,8 @@ async def test_resolved_is_evidence_and_never_recovery(home: House) -> None:
     incident = await home.newest()
     assert incident.status is not Status.MITIGATED
     entries = await home.heard.ctx.dispatcher.timeline(incident.id)
-    said = [entry.text for entry in entries if "resolved there" in entry.text]
-    assert said == [
+    lines = [entry.text for entry in entries if "resolved there" in entry.text]
+    assert lines == [
         "Alertmanager: resolved there: HighErrorRate of the shop. Users may still be hit"
     ]
 
@@ -209,10 +212,10 @@ async def test_a_key_of_a_duplicate_leads_to_the_incident_that_goes_on(home: Hou
     await post(home, plain())
     await post(home, plain(service="search", key="index", title="The index is stale"))
     merged = MergeDuplicates(by="U0ALICE", others=("INC-0002",))
-    await home.said(merged, "INC-0001")
+    await home.dispatch(merged, "INC-0001")
     again = await post(home, plain(service="search", key="index", title="Stale", at=ago(0)))
     assert again.json()["incident"] == "INC-0001"
-    await home.said(SplitOff(by="U0ALICE", others=("INC-0001",)), "INC-0002")
+    await home.dispatch(SplitOff(by="U0ALICE", others=("INC-0001",)), "INC-0002")
     again = await post(home, plain(service="search", key="index", title="Staler", at=ago(0)))
     assert again.json()["incident"] == "INC-0002"
 

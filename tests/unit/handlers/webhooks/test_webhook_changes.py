@@ -24,7 +24,7 @@ async def home(store: Store) -> AsyncIterator[House]:
         yield opened
 
 
-def told(*, minutes: float = 1, **fields: Any) -> dict[str, Any]:
+def change_body(*, minutes: float = 1, **fields: Any) -> dict[str, Any]:
     at = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
     return {"service": "shop", "kind": "flag", "name": "new-pricing", "at": at, **fields}
 
@@ -42,7 +42,7 @@ async def test_a_wrong_signature_is_401_and_nothing_of_it_is_logged(
     home: House, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
-    assert (await post(home, told(name="forged"), secret="wrong")).status_code == 401
+    assert (await post(home, change_body(name="forged"), secret="wrong")).status_code == 401
     assert "forged" not in caplog.text
     assert not await Changes(store).known("shop")
 
@@ -52,14 +52,14 @@ async def test_a_wrong_signature_is_401_and_nothing_of_it_is_logged(
     [
         ({}, "cannot be read: at, kind, name, service"),
         ([], "cannot be read"),
-        (told(kind="database"), "`kind` must be flag, config or infrastructure"),
-        (told(service="nobody"), "no such service"),
-        (told(name=""), "name"),
-        (told(name="\u200f"), "`name` has no letter that is seen"),
-        (told(at="yesterday"), "at"),
-        (told(at="2026-01-01T00:00:00"), "at"),
-        (told(minutes=-60), "`at` is in the future"),
-        (told(minutes=25 * 60), "more than a day ago"),
+        (change_body(kind="database"), "`kind` must be flag, config or infrastructure"),
+        (change_body(service="nobody"), "no such service"),
+        (change_body(name=""), "name"),
+        (change_body(name="\u200f"), "`name` has no letter that is seen"),
+        (change_body(at="yesterday"), "at"),
+        (change_body(at="2026-01-01T00:00:00"), "at"),
+        (change_body(minutes=-60), "`at` is in the future"),
+        (change_body(minutes=25 * 60), "more than a day ago"),
     ],
 )
 async def test_what_cannot_be_read_is_400_and_says_why(
@@ -77,7 +77,9 @@ async def test_no_json_is_400_and_too_large_is_413(home: House) -> None:
 
 
 async def test_a_change_is_known_once_however_often_it_is_told(home: House, store: Store) -> None:
-    body = told(**{"from": False, "to": True, "by": "ann@shop.example", "url": "https://f.x/1"})
+    body = change_body(
+        **{"from": False, "to": True, "by": "ann@shop.example", "url": "https://f.x/1"}
+    )
     for _ in range(2):
         answer = await post(home, body)
         assert (answer.status_code, answer.json()) == (200, {"recorded": True, "incident": None})
@@ -96,28 +98,30 @@ async def test_a_change_is_known_once_however_often_it_is_told(home: House, stor
 async def test_an_odd_link_is_left_out_and_the_change_stands(
     home: House, store: Store, url: Any
 ) -> None:
-    assert (await post(home, told(url=url, to=20, name=" <!channel> flag "))).status_code == 200
+    assert (
+        await post(home, change_body(url=url, to=20, name=" <!channel> flag "))
+    ).status_code == 200
     [change] = await Changes(store).known("shop")
     assert (change.url, change.new) == (None, "20")
     assert "<!channel>" not in change.name
 
 
 async def test_a_flag_may_hold_an_object(home: House, store: Store) -> None:
-    answer = await post(home, told(**{"from": {"limit": 20}, "to": ["käse", True]}))
+    answer = await post(home, change_body(**{"from": {"limit": 20}, "to": ["käse", True]}))
     assert answer.status_code == 200
     [change] = await Changes(store).known("shop")
     assert (change.old, change.new) == ('{"limit": 20}', '["käse", true]')
 
 
 async def test_a_clock_that_is_a_little_ahead_counts_as_now(home: House, store: Store) -> None:
-    assert (await post(home, told(minutes=-4))).status_code == 200
+    assert (await post(home, change_body(minutes=-4))).status_code == 200
     [change] = await Changes(store).known("shop")
     assert change.at <= datetime.now(UTC)
 
 
 async def test_an_open_incident_says_it_once_and_measures_again(home: House, store: Store) -> None:
     incident, _ = await home.decision()
-    body = told(to="on", by="ann")
+    body = change_body(to="on", by="ann")
     for _ in range(2):
         answer = await post(home, body)
         assert answer.json() == {"recorded": True, "incident": incident.id}

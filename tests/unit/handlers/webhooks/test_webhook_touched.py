@@ -51,13 +51,13 @@ def known(
 
 async def unresolved(w: World, home: House, issue: Issue, **fields: Any) -> dict[str, Any]:
     """Sentry's webhook of today. Fields that are None are not sent, as by an older Sentry."""
-    told = {**shapes.webhook_issue(w.local, issue), **fields}
-    told = {name: value for name, value in told.items() if value is not None}
+    issue_fields = {**shapes.webhook_issue(w.local, issue), **fields}
+    issue_fields = {name: value for name, value in issue_fields.items() if value is not None}
     actor = issue.by or {"type": "application", "id": "sentry", "name": "Sentry"}
     body = {
         "action": "unresolved",
         "actor": actor,
-        "data": {"issue": told},
+        "data": {"issue": issue_fields},
         "installation": {"uuid": "a8"},
     }
     answer = await home.sentry("issue", json.loads(json.dumps(body)))
@@ -171,9 +171,9 @@ async def test_a_field_that_cannot_be_read_costs_no_alarm(
     store: Store, fields: dict[str, Any], actor: object
 ) -> None:
     async with shop(store) as (w, home):
-        told = {**shapes.webhook_issue(w.local, known(w, minutes=2, times=40)), **fields}
+        issue_fields = {**shapes.webhook_issue(w.local, known(w, minutes=2, times=40)), **fields}
         answer = await home.sentry(
-            "issue", {"action": "created", "actor": actor, "data": {"issue": told}}
+            "issue", {"action": "created", "actor": actor, "data": {"issue": issue_fields}}
         )
         await home.idle()
         assert answer.status_code == 200

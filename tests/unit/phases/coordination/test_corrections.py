@@ -54,7 +54,7 @@ def correction(of: str, text: str = "", to: datetime | None = None, by: str = BO
     return Entry(at=NOW, kind="correction", text=text, by=by, corrects=of, moved_to=to, ref=ref)
 
 
-class Kept:
+class History:
     """The list and the words beside it, as Redis has them."""
 
     def __init__(self, *entries: Entry) -> None:
@@ -77,50 +77,50 @@ class Kept:
 
 
 def test_a_correction_is_shown_in_its_place_and_says_what_it_was() -> None:
-    kept = Kept(entry("rolled back", 5), entry("users are fine", 3))
-    kept.add(correction("1", "users were fine", at(9)))
-    first, second = kept.shows
+    history = History(entry("rolled back", 5), entry("users are fine", 3))
+    history.add(correction("1", "users were fine", at(9)))
+    first, second = history.shows
     assert (first.text, second.text, second.at) == ("rolled back", "users were fine", at(9))
     assert (
         correction_note(second)
         == "corrected by <@U0BOB>: was 2026-11-22 03:05 UTC “users are fine”"
     )
     assert correction_note(first) == ""
-    assert as_recorded(second) == kept.entries[1], "the record keeps both"
+    assert as_recorded(second) == history.entries[1], "the record keeps both"
 
 
 def test_one_of_the_words_and_one_of_the_time_both_stay_in_either_order() -> None:
     words, time = correction("0", "at noon"), correction("0", to=at(4), by="U0CAROL")
     for some in ((words, time), (time, words)):
-        (one,) = Kept(entry("at one"), *some).shows
-        assert (one.text, one.at) == ("at noon", at(4))
-        assert "<@U0BOB>" in correction_note(one)
-        assert "<@U0CAROL>" in correction_note(one)
+        (shown,) = History(entry("at one"), *some).shows
+        assert (shown.text, shown.at) == ("at noon", at(4))
+        assert "<@U0BOB>" in correction_note(shown)
+        assert "<@U0CAROL>" in correction_note(shown)
 
 
 def test_a_correction_is_corrected_and_taken_back() -> None:
-    kept = Kept(entry("v41 is up"))
-    kept.add(correction("0", "v42 is up", at(2)))
-    kept.add(correction("0", "v43 is up", by="U0CAROL"))
-    (one,) = kept.shows
-    assert (one.text, one.at) == ("v43 is up", at(2))
-    kept.add(correction("0", "v41 is up", at(0), by="U0CAROL"))
-    (one,) = kept.shows
-    assert (one.text, one.at, correction_note(one)) == ("v41 is up", at(0), "")
-    assert len(one.corrections) == 3, "the record keeps all of them"
+    history = History(entry("v41 is up"))
+    history.add(correction("0", "v42 is up", at(2)))
+    history.add(correction("0", "v43 is up", by="U0CAROL"))
+    (shown,) = history.shows
+    assert (shown.text, shown.at) == ("v43 is up", at(2))
+    history.add(correction("0", "v41 is up", at(0), by="U0CAROL"))
+    (shown,) = history.shows
+    assert (shown.text, shown.at, correction_note(shown)) == ("v41 is up", at(0), "")
+    assert len(shown.corrections) == 3, "the record keeps all of them"
 
 
 def test_a_pins_correction_goes_with_it_and_its_words_are_erased() -> None:
     pin = entry("the secret plan", kind="pin", ref=PIN)
-    kept = Kept(pin, correction(PIN, "the secret plans"), correction(PIN, to=at(7)))
-    assert [(each.text, each.at) for each in kept.shows] == [("the secret plans", at(7))]
-    kept.add(entry("a plan", kind="pin", ref=PIN))
-    assert [each.text for each in kept.shows] == ["the secret plans"], "until it is taken back"
-    kept.add(Entry(at=NOW, kind="withdrawn", text="", hides=PIN))
-    assert kept.shows == []
-    assert "plan" not in str(kept.words) + str(kept.entries)
-    kept.add(entry("a plan", kind="pin", ref=PIN))
-    assert [(each.text, each.at) for each in kept.shows] == [("a plan", at(0))], "pinned again"
+    history = History(pin, correction(PIN, "the secret plans"), correction(PIN, to=at(7)))
+    assert [(each.text, each.at) for each in history.shows] == [("the secret plans", at(7))]
+    history.add(entry("a plan", kind="pin", ref=PIN))
+    assert [each.text for each in history.shows] == ["the secret plans"], "until it is taken back"
+    history.add(Entry(at=NOW, kind="withdrawn", text="", hides=PIN))
+    assert history.shows == []
+    assert "plan" not in str(history.words) + str(history.entries)
+    history.add(entry("a plan", kind="pin", ref=PIN))
+    assert [(each.text, each.at) for each in history.shows] == [("a plan", at(0))], "pinned again"
 
 
 IDS = ["0", "1", "2", PIN, "message:2"]
@@ -137,48 +137,48 @@ def test_whatever_happens_in_which_order_the_newest_of_each_is_shown(
     moves: list[tuple[str, str, int]],
 ) -> None:
     """Against a list in which everything is changed in place."""
-    kept, model = Kept(), dict[str, list[object]]()
+    history, model = History(), dict[str, list[object]]()
     for what, text, minute in moves:
-        before = list(kept.entries)
+        before = list(history.entries)
         if what == "note":
-            model[str(len(kept.entries))] = [text, at(minute), "", None]
-            kept.add(entry(text, minute))
+            model[str(len(history.entries))] = [text, at(minute), "", None]
+            history.add(entry(text, minute))
         elif what == "pin":
             known = model.get(PIN, ["", None, "", None])
             model[PIN] = [text, at(minute), known[2], known[3]]
-            kept.add(entry(text, minute, kind="pin", ref=PIN))
+            history.add(entry(text, minute, kind="pin", ref=PIN))
         elif what == "unpin":
             model.pop(PIN, None)
-            kept.add(Entry(at=NOW, kind="withdrawn", text="", hides=PIN))
+            history.add(Entry(at=NOW, kind="withdrawn", text="", hides=PIN))
         elif what in model and (text or minute >= 0):
             model[what][2] = text or model[what][2]
             model[what][3] = at(minute) if minute >= 0 else model[what][3]
-            kept.add(correction(what, text, at(minute) if minute >= 0 else None))
-        assert kept.entries[: len(before)] == before, "no line is changed or lost"
+            history.add(correction(what, text, at(minute) if minute >= 0 else None))
+        assert history.entries[: len(before)] == before, "no line is changed or lost"
     right = {id: (new or text, to or time) for id, (text, time, new, to) in model.items()}
-    assert {one.id: (one.text, one.at) for one in kept.shows} == right
-    times = [one.at for one in kept.shows]
+    assert {each.id: (each.text, each.at) for each in history.shows} == right
+    times = [each.at for each in history.shows]
     assert times == sorted(times)
-    for one in kept.shows:
-        assert bool(correction_note(one)) == (right[one.id] != tuple(model[one.id][:2]))
-    restored = [Entry.model_validate_json(each.model_dump_json()) for each in kept.entries]
-    assert shown_timeline(restored, kept.words) == kept.shows, "through Redis and back"
+    for line in history.shows:
+        assert bool(correction_note(line)) == (right[line.id] != tuple(model[line.id][:2]))
+    restored = [Entry.model_validate_json(each.model_dump_json()) for each in history.entries]
+    assert shown_timeline(restored, history.words) == history.shows, "through Redis and back"
 
 
 # --- the rule -------------------------------------------------------------------------------------
 
 
-def told(of: Incident, **more: object) -> Change | Refused:
+def correct(of: Incident, **more: object) -> Change | Refused:
     action = CorrectEntry.model_validate({"by": BOB, "entry": "0", **more})
     return step(of, action, service(), NOW)
 
 
 def test_a_correction_is_one_entry_of_its_own() -> None:
-    change = told(incident(), text=" rolled back to v41 ", at=NOW - timedelta(hours=1))
+    change = correct(incident(), text=" rolled back to v41 ", at=NOW - timedelta(hours=1))
     assert isinstance(change, Change)
-    (one,) = change.entries
-    assert (one.text, one.by, one.at) == ("rolled back to v41", BOB, NOW)
-    assert (one.corrects, one.moved_to) == ("0", NOW - timedelta(hours=1))
+    (added,) = change.entries
+    assert (added.text, added.by, added.at) == ("rolled back to v41", BOB, NOW)
+    assert (added.corrects, added.moved_to) == ("0", NOW - timedelta(hours=1))
     assert change.incident == incident(), "measured times stay as they are"
     assert change.effects == ()
 
@@ -194,31 +194,31 @@ def test_a_correction_is_one_entry_of_its_own() -> None:
     ],
 )
 def test_what_cannot_be_is_refused(more: dict[str, object], says: str) -> None:
-    answer = told(incident(), **more)
+    answer = correct(incident(), **more)
     assert isinstance(answer, Refused)
     assert (answer.code, says in answer.text) == ("input", True)
 
 
 def test_the_earliest_time_is_two_weeks_before_it_began() -> None:
     assert earliest_time(incident()) == incident().detected_at - LONGEST_BEFORE
-    assert isinstance(told(incident(), at=earliest_time(incident())), Change)
-    assert isinstance(told(incident(), at=NOW), Change)
+    assert isinstance(correct(incident(), at=earliest_time(incident())), Change)
+    assert isinstance(correct(incident(), at=NOW), Change)
 
 
 @given(st.integers(-30 * 24 * 60, 30 * 24 * 60) | st.integers(-(10**8), 10**8))
 def test_whatever_time_is_chosen_it_is_taken_or_refused(minutes: int) -> None:
     time = NOW + timedelta(minutes=minutes)
-    answer = told(incident(), at=time)
+    answer = correct(incident(), at=time)
     assert isinstance(answer, Change) == (earliest_time(incident()) <= time <= NOW)
 
 
 def test_the_file_of_a_written_post_mortem_follows() -> None:
     adr = Adr(number=1, name="ADR-0001", path="0001.md", url=None)
     written = incident(adr=adr)
-    change = told(written, text="rolled back")
+    change = correct(written, text="rolled back")
     assert isinstance(change, Change)
     assert change.effects == (MendAdr(whole=False),)
-    private = told(incident(adr=adr, private=True), text="rolled back")
+    private = correct(incident(adr=adr, private=True), text="rolled back")
     assert isinstance(private, Change)
     assert private.effects == (), "the file of a private incident lists no entries"
 
@@ -227,28 +227,28 @@ def test_the_file_of_a_written_post_mortem_follows() -> None:
 
 
 def test_a_duplicates_entry_is_corrected_in_its_own_record() -> None:
-    kept = Kept(entry("at one"))
-    kept.add(correction("0", "at noon"))
-    (one,) = [joined_entry("INC-0002", each) for each in kept.shows]
-    assert (one.text, one.of, one.id) == ("INC-0002: at noon", "INC-0002", "0")
-    assert correction_note(one) == "corrected by <@U0BOB>: was “at one”"
-    (same,) = [joined_entry("INC-0002", each) for each in Kept(entry("at one")).shows]
+    history = History(entry("at one"))
+    history.add(correction("0", "at noon"))
+    (shown,) = [joined_entry("INC-0002", each) for each in history.shows]
+    assert (shown.text, shown.of, shown.id) == ("INC-0002: at noon", "INC-0002", "0")
+    assert correction_note(shown) == "corrected by <@U0BOB>: was “at one”"
+    (same,) = [joined_entry("INC-0002", each) for each in History(entry("at one")).shows]
     assert correction_note(same) == ""
 
 
 def test_a_warning_stays_a_warning_and_one_that_was_corrected_in_is_heard() -> None:
-    kept = Kept(entry("do not roll back", kind="update"))
-    kept.add(correction("0", "rolling back is fine"))
-    both = [(each.text, each.by) for each in author_words(kept.shows[0])]
+    history = History(entry("do not roll back", kind="update"))
+    history.add(correction("0", "rolling back is fine"))
+    both = [(each.text, each.by) for each in author_words(history.shows[0])]
     assert both == [("do not roll back", ALICE), ("rolling back is fine", BOB)]
-    kept.add(correction("0", "do not roll back", by=BOB))
-    assert [each.text for each in author_words(kept.shows[0])] == ["do not roll back"]
+    history.add(correction("0", "do not roll back", by=BOB))
+    assert [each.text for each in author_words(history.shows[0])] == ["do not roll back"]
 
 
 def test_the_ticket_hears_of_what_was_recorded_meanwhile_at_its_right_time() -> None:
-    kept = Kept(entry("before", 0), entry("rolled back", 5))
-    kept.add(correction("1", to=at(-3)))
-    lines = catch_up_text(kept.shows, at(2)).splitlines()
+    history = History(entry("before", 0), entry("rolled back", 5))
+    history.add(correction("1", to=at(-3)))
+    lines = catch_up_text(history.shows, at(2)).splitlines()
     assert lines[1:] == [
         "2026-11-22 02:59 UTC rolled back (corrected by <@U0BOB>: was 2026-11-22 03:07 UTC)"
     ]
@@ -256,10 +256,10 @@ def test_the_ticket_hears_of_what_was_recorded_meanwhile_at_its_right_time() -> 
 
 def test_the_page_shows_it_and_durations_stay_as_measured() -> None:
     record = verifying().record
-    kept = Kept(entry("turned it off", 1))
-    assert "as measured" not in str(timeline(record, kept.shows).blocks)
-    kept.add(correction("0", to=at(0)))
-    shows = str(timeline(record, kept.shows).blocks)
+    history = History(entry("turned it off", 1))
+    assert "as measured" not in str(timeline(record, history.shows).blocks)
+    history.add(correction("0", to=at(0)))
+    shows = str(timeline(record, history.shows).blocks)
     assert "corrected by <@U0BOB>: was" in shows
     assert "as measured" in shows
 
@@ -275,8 +275,8 @@ def test_a_page_of_long_lines_loses_none() -> None:
 
 def test_old_entries_are_readable_and_an_older_bot_shows_a_correction_as_a_line() -> None:
     old = '{"at":"2026-01-01T10:00:00Z","kind":"note","text":"a","by":null,"url":null}'
-    (one,) = shown_timeline([Entry.model_validate_json(old)], {})
-    assert (one.text, one.id, correction_note(one)) == ("a", "0", "")
+    (shown,) = shown_timeline([Entry.model_validate_json(old)], {})
+    assert (shown.text, shown.id, correction_note(shown)) == ("a", "0", "")
 
 
 async def test_a_corrected_pin_is_gone_from_redis_once_it_is_taken_back(store: Store) -> None:
@@ -294,26 +294,26 @@ async def test_a_corrected_pin_is_gone_from_redis_once_it_is_taken_back(store: S
         loaded = await store.load(story.record.id)
         assert loaded.incident is not None
         await store.commit(name, loaded, Change(loaded.incident, entries=entries))
-    kept = await store.redis.lrange(store.keys.timeline(story.record.id), 0, -1)
+    raw_entries = await store.redis.lrange(store.keys.timeline(story.record.id), 0, -1)
     words = await store.redis.hgetall(store.keys.words(story.record.id))
-    assert "secret" not in str(kept) + str(words)
-    assert len(kept) == number + 4
+    assert "secret" not in str(raw_entries) + str(words)
+    assert len(raw_entries) == number + 4
     assert (await store.timeline(story.record.id))[0].text == "declared"
 
 
 @given(st.lists(st.sampled_from(["x", "y", ""]), max_size=4))
 def test_what_is_exported_is_imported_with_its_corrections(texts: list[str]) -> None:
-    kept = Kept(entry("a"), entry("pinned", 1, kind="pin", ref=PIN))
+    history = History(entry("a"), entry("pinned", 1, kind="pin", ref=PIN))
     for number, text in enumerate(texts):
-        kept.add(correction(("0", PIN)[number % 2], text, at(number)))
+        history.add(correction(("0", PIN)[number % 2], text, at(number)))
     line = export_format.line(
         incident().model_dump_json(),
-        [each.model_dump_json() for each in kept.entries],
-        {ref: each.model_dump_json() for ref, each in kept.words.items()},
+        [each.model_dump_json() for each in history.entries],
+        {ref: each.model_dump_json() for ref, each in history.words.items()},
         None,
         [],
     )
     back = export_format.read(line)
     entries = [Entry.model_validate_json(each) for each in back.entries]
     words = {ref: Entry.model_validate_json(each) for ref, each in back.words.items()}
-    assert shown_timeline(entries, words) == kept.shows
+    assert shown_timeline(entries, words) == history.shows

@@ -124,8 +124,8 @@ def test_a_sev4_has_a_thread_and_gets_a_channel_when_it_grows():
     story.posted("status")
     story.say(said.SetSeverity(by="U0BOB", severity=Severity.SEV3))
     assert story.wants(wanted.OpenChannel) == [wanted.OpenChannel()]
-    (told,) = [e for e in story.wants(wanted.Say) if e.goes_to == "announcement"]
-    assert told.text == "It has grown and gets a channel of its own: it stands above."
+    (announcement,) = [e for e in story.wants(wanted.Say) if e.goes_to == "announcement"]
+    assert announcement.text == "It has grown and gets a channel of its own: it stands above."
     assert set(story.record.messages) == {"announcement"}, "the thread's root stays"
     story.say(CHANNEL)
     assert next(e.name for e in story.wants(wanted.PostLive)) == "status"
@@ -326,14 +326,14 @@ def test_the_same_issue_within_the_hour_opens_it_again():
     story.rings(again(story, 59), after=59 * 60, events=240)
     assert story.record.status is Status.DECIDING
     assert story.record.recovered_at is None
-    seen = "SHOP-3 ZeroDivisionError; 240 events in 15 min, where up to 3 are normal"
-    assert story.record.rounds[-1].why == f"it is back: {seen}"
+    trouble = "SHOP-3 ZeroDivisionError; 240 events in 15 min, where up to 3 are normal"
+    assert story.record.rounds[-1].why == f"it is back: {trouble}"
     assert story.record.rounds[-1].recommendation is None, "not before it is measured again"
     assert story.wants(wanted.Triage) == [wanted.Triage()]
     assert len(story.pages) == 1
     assert story.roots == 1
     assert story.in_channel == [], "the new decision says why it is there"
-    assert story.on_ticket == [f"It is back: {seen}. To be decided again."]
+    assert story.on_ticket == [f"It is back: {trouble}. To be decided again."]
     assert "nobody" in story.timers
 
 
@@ -373,7 +373,7 @@ def test_a_storm_after_recovery_rings_once_and_the_rest_is_in_the_thread():
     for number in range(100, 110):
         fires(story, str(number), 60)
         assert story.in_channel == []
-        assert [one.text[:14] for one in story.wants(wanted.Say)] == ["*Fires again:*"]
+        assert [message.text[:14] for message in story.wants(wanted.Say)] == ["*Fires again:*"]
         assert story.pages == []
     fires(story, "200", 2 * 3600)
     assert len(story.in_channel) == 1, "two hours later that is another fire"

@@ -26,7 +26,7 @@ def linear(
     return LinearIssue(id=id, state=state, priority=priority, at=at)
 
 
-def told(issue: LinearIssue, *changed: str, by: str = "Ann") -> said.TicketTold:
+def ticket_change(issue: LinearIssue, *changed: str, by: str = "Ann") -> said.TicketTold:
     return said.TicketTold.model_validate({"issue": issue, "changed": changed, "by": by})
 
 
@@ -43,12 +43,14 @@ def test_what_we_asked_for_is_no_persons_word_whenever_it_comes_back():
     assert story.wants(wanted.SyncTicket) == [wanted.SyncTicket()]
     story.say(said.SetSeverity(by="U0ALICE", severity=Severity.SEV3))
     # The echo of the first write, while the second is on its way.
-    story.say(told(linear(priority=2, at=story.now), "priority"))
+    story.say(ticket_change(linear(priority=2, at=story.now), "priority"))
     assert (story.record.severity, story.in_channel) == (Severity.SEV3, [])
     story.say(said.TicketSynced(issue=linear(priority=3, at=story.now), wrote=("priority",)))
-    story.say(told(linear(priority=2, at=NOW), "priority"))  # late: older than what is known
+    story.say(
+        ticket_change(linear(priority=2, at=NOW), "priority")
+    )  # late: older than what is known
     assert story.record.severity is Severity.SEV3
-    story.say(told(linear(priority=2, at=story.now + timedelta(seconds=9)), "priority"))
+    story.say(ticket_change(linear(priority=2, at=story.now + timedelta(seconds=9)), "priority"))
     assert story.record.severity is Severity.SEV2
     assert story.record.severity_by == "Ann (Linear)"
 
@@ -56,7 +58,7 @@ def test_what_we_asked_for_is_no_persons_word_whenever_it_comes_back():
 def test_no_priority_is_put_back_and_pages_nobody():
     story = Story().opened().measured()
     before = story.record.severity
-    story.say(told(linear(priority=0, at=story.now), "priority"))
+    story.say(ticket_change(linear(priority=0, at=story.now), "priority"))
     assert story.record.severity is before
     assert story.wants(wanted.SyncTicket)
 
@@ -68,7 +70,7 @@ def test_a_ticket_that_somebody_ends_is_opened_again_and_says_what_is_missing(
     state: str, says: str
 ):
     story = Story().opened().measured()
-    story.say(told(linear(state, at=story.now), "state"))
+    story.say(ticket_change(linear(state, at=story.now), "state"))
     assert story.record.open
     assert says in story.in_channel[0]
     assert story.wants(wanted.SyncTicket)
@@ -77,7 +79,7 @@ def test_a_ticket_that_somebody_ends_is_opened_again_and_says_what_is_missing(
 
 def test_moves_between_unfinished_states_are_left_to_people():
     story = Story().opened().measured()
-    story.say(told(linear("backlog", at=story.now), "state"))
+    story.say(ticket_change(linear("backlog", at=story.now), "state"))
     assert (story.in_channel, story.wants(wanted.SyncTicket)) == ([], [])
     assert "moved it to backlog" in story.noted[0]
 
@@ -87,7 +89,7 @@ def test_the_last_item_closes_the_incident_once_and_the_same_issue_opens_it_agai
     assert story.wants(wanted.OpenItems)
     story.say(said.ItemsOpened(issues={1: SUB}))
     assert "linear:s1" in story.claims
-    story.say(told(linear("completed", id="s1", at=story.now), "state", by="Bob"))
+    story.say(ticket_change(linear("completed", id="s1", at=story.now), "state", by="Bob"))
     assert story.record.status is Status.CLOSED
     assert story.in_channel == ["*INC-0001 is closed.* 1 of 1 action item done."]
     assert story.wants(wanted.CompleteAdr)
@@ -95,7 +97,7 @@ def test_the_last_item_closes_the_incident_once_and_the_same_issue_opens_it_agai
     item = story.record.postmortem.items[0] if story.record.postmortem else None
     assert item is not None
     assert (item.done, item.settled_by) == (True, "Bob")
-    story.say(told(linear("completed", id="s1", at=story.now), "state", by="Bob"))
+    story.say(ticket_change(linear("completed", id="s1", at=story.now), "state", by="Bob"))
     assert story.in_channel == []
 
 

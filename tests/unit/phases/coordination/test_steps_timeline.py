@@ -27,20 +27,20 @@ from tests.support.values.factories import NOW, incident, service
 TS = "1767000000.000100"
 
 
-def told(of: Incident, action: MessageTouched | MessageRead) -> Change:
+def applied(of: Incident, action: MessageTouched | MessageRead) -> Change:
     change = step(of, action, service(), NOW)
     assert isinstance(change, Change)
     return change
 
 
-def touched(seen: int, *, pinned: bool = False, ts: str = TS) -> MessageTouched:
-    return MessageTouched(ts=ts, event_ts=f"17670000{seen:02d}.000000", pinned=pinned)
+def touched(second: int, *, pinned: bool = False, ts: str = TS) -> MessageTouched:
+    return MessageTouched(ts=ts, event_ts=f"17670000{second:02d}.000000", pinned=pinned)
 
 
-def read(seen: int, text: str, ts: str = TS) -> MessageRead:
+def read(second: int, text: str, ts: str = TS) -> MessageRead:
     return MessageRead(
         ts=ts,
-        event_ts=f"17670000{seen:02d}.000000",
+        event_ts=f"17670000{second:02d}.000000",
         at=NOW - timedelta(minutes=1),
         text=text,
         by="U0BOB",
@@ -57,7 +57,7 @@ class Room:
         self.wanted: list[ReadMessage] = []
 
     def tell(self, action: MessageTouched | MessageRead) -> None:
-        change = told(self.incident, action)
+        change = applied(self.incident, action)
         self.incident = change.incident
         for entry in change.entries:
             self.entries.append(entry_stub(entry))
@@ -123,17 +123,17 @@ def test_whatever_comes_in_which_order_the_newest_is_what_is_shown(
             if len(room.wanted) > before:
                 due.append(number)
         elif due:
-            one = due.pop(number % len(due))
-            room.tell(read(one, texts[one]))
-    for one in due:
-        room.tell(read(one, texts[one]))
+            index = due.pop(number % len(due))
+            room.tell(read(index, texts[index]))
+    for index in due:
+        room.tell(read(index, texts[index]))
     assert room.shows == ([texts[3]] if texts[3] else [])
 
 
 def test_the_newest_pins_are_followed_and_the_record_stays_small() -> None:
     record = incident()
     for number in range(3 * PINS_FOLLOWED):
-        record = told(record, touched(1, pinned=True, ts=f"17670{number:05d}.000100")).incident
+        record = applied(record, touched(1, pinned=True, ts=f"17670{number:05d}.000100")).incident
     assert len(record.pins) == PINS_FOLLOWED
     draft = Draft(record, NOW)
     fit(draft)
@@ -146,16 +146,16 @@ async def test_what_is_taken_back_is_gone_from_redis(store: Store) -> None:
     change = Change(record, entries=story.last.entries)
     loaded = await store.load(record.id)
     await store.commit("c0", loaded, change)
-    for number, (seen, text) in enumerate(((1, "the secret plan"), (2, "the plan"), (3, "")), 1):
+    for number, (second, text) in enumerate(((1, "the secret plan"), (2, "the plan"), (3, "")), 1):
         loaded = await store.load(record.id)
         assert loaded.incident is not None
-        first = told(loaded.incident, touched(seen, pinned=True))
+        first = applied(loaded.incident, touched(second, pinned=True))
         await store.commit(f"t{number}", loaded, first)
         loaded = await store.load(record.id)
         assert loaded.incident is not None
-        await store.commit(f"r{number}", loaded, told(loaded.incident, read(seen, text)))
-        kept = await store.redis.lrange(store.keys.timeline(record.id), 0, -1)
-        everything = str(kept) + str(await store.redis.hgetall(store.keys.words(record.id)))
+        await store.commit(f"r{number}", loaded, applied(loaded.incident, read(second, text)))
+        raw_entries = await store.redis.lrange(store.keys.timeline(record.id), 0, -1)
+        everything = str(raw_entries) + str(await store.redis.hgetall(store.keys.words(record.id)))
         lines = [entry.text for entry in await store.timeline(record.id)]
         if text:
             assert text in everything
@@ -166,9 +166,9 @@ async def test_what_is_taken_back_is_gone_from_redis(store: Store) -> None:
 
 
 def test_what_people_said_stands_under_their_name() -> None:
-    said = Entry(at=NOW, kind="pin", text="db-2 is full", by="U0BOB", ref="message:1")
-    assert entry_line(said) == "<@U0BOB>: db-2 is full"
-    assert entry_line(said.model_copy(update={"by": None})) == "a bot: db-2 is full"
+    entry = Entry(at=NOW, kind="pin", text="db-2 is full", by="U0BOB", ref="message:1")
+    assert entry_line(entry) == "<@U0BOB>: db-2 is full"
+    assert entry_line(entry.model_copy(update={"by": None})) == "a bot: db-2 is full"
     assert (
         entry_line(Entry(at=NOW, kind="lead", text="<@U0BOB> leads", by="U0ALICE"))
         == "<@U0BOB> leads"

@@ -72,17 +72,17 @@ def asked(**changes: Any) -> Question:
 
 
 def pattern(hits: list[PastIncident], to: Question | None = None) -> str:
-    found = recollect(
+    recollection = recollect(
         Recalled(in_span=len(hits), newest=tuple(hits), alike=tuple(hits)), to or asked(), NOW
     )
-    return found.pattern if found else ""
+    return recollection.pattern if recollection else ""
 
 
 def test_what_is_kept_of_an_incident() -> None:
-    seen = IssueSeen(
+    issue = IssueSeen(
         id="77", short_id="SHOP-3", title="KeyError", first_seen=incidents.T0, events=9
     )
-    triage = incidents.report(issues=(seen,), issue_ids=("77", "78"))
+    triage = incidents.report(issues=(issue,), issue_ids=("77", "78"))
     assert past_incident(incidents.incident(triage=triage, seeds=("79", "78"))) == PastIncident(
         id="INC-0042",
         service="shop",
@@ -142,28 +142,35 @@ def test_remembered_from_the_first_recovery_until_it_is_cancelled() -> None:
 
 
 def test_a_private_one_leaves_only_what_is_counted() -> None:
-    one = past_incident(incidents.incident(private=True, title="key leaked", channel=None))
-    assert (one.private, one.title, one.minutes, one.impact_minutes, one.severity) == (
+    past = past_incident(incidents.incident(private=True, title="key leaked", channel=None))
+    assert (past.private, past.title, past.minutes, past.impact_minutes, past.severity) == (
         True,
         "private incident",
         16,
         20,
         1,
     )
-    assert not any((one.cause, one.action, one.file, one.features, one.issues, one.items, one.adr))
+    assert not any(
+        (past.cause, past.action, past.file, past.features, past.issues, past.items, past.adr)
+    )
 
 
 @settings(max_examples=draws(60))
 @given(st.text(min_size=1, max_size=300), st.lists(st.text(max_size=200), max_size=20))
 def test_a_memory_is_small_whatever_was_written(text: str, many: list[str]) -> None:
-    one = before(
+    past = before(
         1, title=text * 3, cause=text * 9, action=text * 9, file=text * 2, features=tuple(many)
     )
     items = tuple(PastItem(kind="tests", text=name, owner=text[:40]) for name in many)
-    big = one.model_copy(update={"items": items, "issues": tuple(many)})
+    big = past.model_copy(update={"items": items, "issues": tuple(many)})
     small = fitted_into(big, MEMORY_LIMIT_BYTES, STEPS)
     assert len(small.model_dump_json().encode()) <= MEMORY_LIMIT_BYTES
-    assert (small.id, small.at, small.minutes, small.adr) == (one.id, one.at, one.minutes, one.adr)
+    assert (small.id, small.at, small.minutes, small.adr) == (
+        past.id,
+        past.at,
+        past.minutes,
+        past.adr,
+    )
 
 
 def test_the_kind_of_cause_comes_from_what_held() -> None:
@@ -261,9 +268,9 @@ def test_a_file_of_another_service_counts_where_its_function_is_the_same() -> No
     other = [rolled_back(n, service="search", function="total") for n in (2, 3)]
     assert pattern(other, asked(function="total")).startswith("Third fire in shop/cart.py")
     assert pattern(other, asked(function="price")) == ""
-    found = recollect(Recalled(alike=tuple(other)), asked(function="total"), NOW)
-    assert found is not None
-    assert found.lines[0].startswith(
+    recollection = recollect(Recalled(alike=tuple(other)), asked(function="total"), NOW)
+    assert recollection is not None
+    assert recollection.lines[0].startswith(
         "Same place (shop/cart.py) before (INC-0002, search, 12 Oct): rolled back to v1.2.0"
     )
 
@@ -278,12 +285,12 @@ def test_what_is_known_in_its_order() -> None:
         items=(late, PastItem(kind="gates", text="canary", due=date(2026, 12, 1))),
     )
     newest = (before(7, 11), alike, before(2, 9), before(1, 8))
-    found = recollect(
+    recollection = recollect(
         Recalled(in_span=3, newest=newest, alike=(alike,)), asked(issues=("77",)), NOW
     )
-    assert found is not None
-    assert found.pattern == ""
-    assert [line.split(":")[0] for line in found.lines] == [
+    assert recollection is not None
+    assert recollection.pattern == ""
+    assert [line.split(":")[0] for line in recollection.lines] == [
         "Same Sentry issue before (INC-0003, 12 Oct)",
         "Not done since INC-0003, it might have prevented this",
         "Not done since INC-0003, it might have prevented this",
@@ -291,8 +298,8 @@ def test_what_is_known_in_its_order() -> None:
         "Before that (INC-0002, 12 Sep)",
         "3 incidents of shop in the 90 days before",
     ]
-    assert found.lines[1].endswith("tests: a cart without a region (Ann, was due 1 Nov)")
-    assert found.lines[2].endswith("gates: canary (due 1 Dec)")
+    assert recollection.lines[1].endswith("tests: a cart without a region (Ann, was due 1 Nov)")
+    assert recollection.lines[2].endswith("gates: canary (due 1 Dec)")
     assert recollect(Recalled(), asked(), NOW) is None
 
 
@@ -309,11 +316,11 @@ def test_items_of_an_incident_elsewhere_would_not_have_prevented_this_one() -> N
 
 
 def test_what_was_recalled_stays_as_it_was_said_and_goes_in_the_adr() -> None:
-    found = Recollection(
+    recollection = Recollection(
         pattern="Third fire in shop/cart.py in 90 days.", lines=("Last time (INC-0003, 12 Oct): …",)
     )
-    now = incidents.incident(recollection=found)
-    assert memory_sentences(now) == (found.pattern, *found.lines)
+    now = incidents.incident(recollection=recollection)
+    assert memory_sentences(now) == (recollection.pattern, *recollection.lines)
     assert memory_sentences(incidents.incident()) == ()
     text = adr_text(now, incidents.entries(), 7, incidents.NAMES)
     assert (
@@ -329,22 +336,26 @@ def test_what_was_recalled_stays_as_it_was_said_and_goes_in_the_adr() -> None:
     "file", ["?", "app:///index.android.bundle", "app:///main.jsbundle", "main.dart.js"]
 )
 def test_what_a_whole_app_is_packed_into_is_no_place(file: str) -> None:
-    told = incidents.report(frame=Frame(file=file, function="value"))
-    assert memory_question(incidents.incident(), told, NOW).file == ""
+    report = incidents.report(frame=Frame(file=file, function="value"))
+    assert memory_question(incidents.incident(), report, NOW).file == ""
 
 
 def test_triage_asks_by_place_issue_and_feature() -> None:
-    seen = IssueSeen(
+    issue = IssueSeen(
         id="77", short_id="SHOP-3", title="KeyError", first_seen=incidents.T0, events=9
     )
-    one = memory_question(
+    question = memory_question(
         incidents.incident(seeds=("70",)),
-        incidents.report(issues=(seen,), issue_ids=("77", "78")),
+        incidents.report(issues=(issue,), issue_ids=("77", "78")),
         NOW,
     )
-    assert (one.file, one.function, one.issues) == ("shop/pricing.py", "total", ("77", "78", "70"))
-    assert one.names == {"77": "SHOP-3"}
-    assert one.since == NOW - timedelta(days=90)
+    assert (question.file, question.function, question.issues) == (
+        "shop/pricing.py",
+        "total",
+        ("77", "78", "70"),
+    )
+    assert question.names == {"77": "SHOP-3"}
+    assert question.since == NOW - timedelta(days=90)
 
 
 @given(
@@ -360,16 +371,18 @@ def test_triage_asks_by_place_issue_and_feature() -> None:
             issues=st.lists(st.sampled_from(["1", "2", "3"]), max_size=2).map(tuple),
         ),
         max_size=25,
-        unique_by=lambda one: one.id,
+        unique_by=lambda past: past.id,
     )
 )
 def test_every_memory_can_be_said(hits: list[PastIncident]) -> None:
     to = asked(issues=("1", "2"), features=("cart",))
-    found = recollect(Recalled(in_span=len(hits), newest=tuple(hits), alike=tuple(hits)), to, NOW)
-    assert (found is None) == (not hits)
-    for one in (found.pattern, *found.lines) if found else ():
-        assert "\n" not in one
-        assert len(one) < 1000
-    if found and found.pattern:
-        recent = [one for one in hits if one.at >= to.since]
+    recollection = recollect(
+        Recalled(in_span=len(hits), newest=tuple(hits), alike=tuple(hits)), to, NOW
+    )
+    assert (recollection is None) == (not hits)
+    for sentence in (recollection.pattern, *recollection.lines) if recollection else ():
+        assert "\n" not in sentence
+        assert len(sentence) < 1000
+    if recollection and recollection.pattern:
+        recent = [past for past in hits if past.at >= to.since]
         assert len(recent) >= 2

@@ -81,17 +81,17 @@ def test_what_never_began_does_not_take_the_place_of_what_was_done() -> None:
 
 @settings(max_examples=draws(60), suppress_health_check=list(HealthCheck))
 @given(any_incident(), st.sampled_from([Status.CLOSED, Status.CANCELLED]))
-def test_it_is_small_whatever_was_written(one: Incident, status: Status) -> None:
-    small = compacted(one.model_copy(update={"status": status}), END)
+def test_it_is_small_whatever_was_written(incident: Incident, status: Status) -> None:
+    small = compacted(incident.model_copy(update={"status": status}), END)
     assert len(as_json(small).encode()) <= SHRUNK_LIMIT_BYTES
     again = Incident.model_validate_json(as_json(small))
     assert (again.id, again.status, again.recovered_at, again.shrunk_at) == (
-        one.id,
+        incident.id,
         status,
-        one.recovered_at,
+        incident.recovered_at,
         END,
     )
-    assert [p.complete for p in proofs(again)] == [p.complete for p in proofs(one)]
+    assert [p.complete for p in proofs(again)] == [p.complete for p in proofs(incident)]
     assert views.status(again, END, Service(name="shop")).blocks
 
 
@@ -121,8 +121,8 @@ def test_the_timer_is_set_at_the_end_and_taken_back_when_it_goes_on() -> None:
 
 def test_only_what_is_over_becomes_small() -> None:
     for status in Status:
-        one = closed().model_copy(update={"status": status})
-        answer = step(one, said.ShrinkDue(), Service(name="shop"), END)
+        incident = closed().model_copy(update={"status": status})
+        answer = step(incident, said.ShrinkDue(), Service(name="shop"), END)
         assert isinstance(answer, Change)
         assert (answer.incident.shrunk_at is not None) == (
             status in (Status.CLOSED, Status.CANCELLED)
@@ -147,7 +147,7 @@ async def test_the_clock_makes_it_small_and_the_memory_and_the_timeline_stay(sto
     record = await store.redis.hget(store.keys.incident("INC-0042"), "record")
     assert record is not None
     assert len(record.encode()) <= SHRUNK_LIMIT_BYTES
-    (kept,) = await store.timeline("INC-0042")
-    assert (kept.at, kept.text) == (entry.at, entry.text)
+    (stored,) = await store.timeline("INC-0042")
+    assert (stored.at, stored.text) == (entry.at, entry.text)
     assert await RedisMemory(store).newest(None, 9) == remembered
     assert remembered[0].features == ("cart", "payment", "search")

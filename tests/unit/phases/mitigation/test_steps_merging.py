@@ -45,7 +45,7 @@ def resolved() -> Story:
     return story
 
 
-def seen(story: Story, state: MergeState | None) -> Story:
+def merge_reported(story: Story, state: MergeState | None) -> Story:
     story.say(said.MergeSeen(round=1, state=state))
     return story
 
@@ -59,7 +59,7 @@ def test_merged_by_a_click_at_the_commit_that_was_shipped(begin: object):
         wanted.MergePullRequest(round=1, number=12, commit=HEAD)
     ]
     assert "merging it already" in story.refuses(said.MergeHotfix(by="U0BOB", round=1)).text
-    seen(story, MERGED.model_copy(update={"by": "firebreak[bot]"}))
+    merge_reported(story, MERGED.model_copy(update={"by": "firebreak[bot]"}))
     assert story.in_channel == [
         "Pull request #12 is merged by <@U0ALICE>. The next normal deploy keeps the hotfix."
     ]
@@ -68,7 +68,7 @@ def test_merged_by_a_click_at_the_commit_that_was_shipped(begin: object):
     assert (
         "merged already by <@U0ALICE>" in story.refuses(said.MergeHotfix(by="U0BOB", round=1)).text
     )
-    seen(story, MERGED)  # the webhook, after it
+    merge_reported(story, MERGED)  # the webhook, after it
     assert story.last.effects == ()
 
 
@@ -99,14 +99,14 @@ def test_a_merge_by_people_is_noticed_and_looked_for():
     assert story.due("merge") <= LOOK_SECONDS
     story.fires("merge")
     assert story.wants(wanted.LookAtMerge) == [wanted.LookAtMerge(round=1)]
-    seen(story, OPEN)
+    merge_reported(story, OPEN)
     assert story.last.entries == ()
     story.fires("merge")
     (effect,) = story.wants(wanted.LookAtMerge)
     story.fails(effect, "GitHub cannot be reached")
     assert (story.in_channel, story.record.failures) == ([], ())
     assert "merge" in story.timers, "it is looked at again"
-    seen(story, MERGED)
+    merge_reported(story, MERGED)
     assert story.in_channel == [
         "Pull request #12 is merged by ada. The next normal deploy keeps the hotfix."
     ]
@@ -115,11 +115,11 @@ def test_a_merge_by_people_is_noticed_and_looked_for():
 def test_looks_become_rarer_and_end():
     story = resolved()
     story.now += timedelta(days=1)
-    seen(story, OPEN)
+    merge_reported(story, OPEN)
     assert LOOK_SECONDS < story.due("merge") <= LONGEST_SECONDS
     story.now += timedelta(days=30)
     del story.timers["merge"]
-    seen(story, OPEN)
+    merge_reported(story, OPEN)
     assert "merge" not in story.timers
 
 
@@ -141,7 +141,7 @@ def test_merged_while_it_was_deployed_it_is_never_said_to_be_open():
 def test_a_head_that_moved_is_said(holds: bool | None, said_of_it: str):
     story = fine()
     moved = MergeState(head="cd" * 20)
-    seen(story, moved)
+    merge_reported(story, moved)
     assert story.in_thread == [
         "Pull request #12 has moved on since it was shipped: abababa → cdcdcdc."
     ]
@@ -149,23 +149,23 @@ def test_a_head_that_moved_is_said(holds: bool | None, said_of_it: str):
         unmerged(story.record)
         == f"{LINE} Its pull request has moved on to cdcdcdc since it was shipped."
     )
-    seen(story, moved)
+    merge_reported(story, moved)
     assert story.in_thread == []
-    seen(story, moved.model_copy(update={"merged": True, "by": "ada", "holds": holds}))
+    merge_reported(story, moved.model_copy(update={"merged": True, "by": "ada", "holds": holds}))
     assert "abababa → cdcdcdc" in story.in_channel[0]
     assert said_of_it in story.in_channel[0]
 
 
 def test_closed_without_a_merge_is_said_once_and_a_person_may_say_that_it_is_in():
     story = fine()
-    seen(story, MergeState(closed=True, head=HEAD))
+    merge_reported(story, MergeState(closed=True, head=HEAD))
     assert story.in_channel == [
         (
             "*Careful:* Pull request #12 was closed without a merge: the next normal deploy "
             "would undo the hotfix."
         )
     ]
-    seen(story, MergeState(closed=True, head=HEAD))
+    merge_reported(story, MergeState(closed=True, head=HEAD))
     assert story.in_channel == []
     story.say(said.HotfixIsIn(by="U0BOB", round=1))
     assert story.in_channel == [
@@ -177,7 +177,7 @@ def test_closed_without_a_merge_is_said_once_and_a_person_may_say_that_it_is_in(
 def test_a_branch_is_merged_by_people_and_seen_in_the_clone_or_said():
     story = shipped(Release(version="hotfix fix/tax@abababa", commit=HEAD)).recovered()
     assert "shipped from a branch" in story.refuses(said.MergeHotfix(by="U0ALICE", round=1)).text
-    seen(story, MergeState(merged=True))
+    merge_reported(story, MergeState(merged=True))
     assert story.in_channel == [
         "Hotfix fix/tax@abababa is merged. The next normal deploy keeps the hotfix."
     ]
@@ -189,19 +189,19 @@ def test_nothing_is_merged_while_it_is_decided_again_or_where_something_else_run
     assert "Nothing was merged" in story.refuses(said.MergeHotfix(by="U0ALICE", round=1)).text
     rolled = Story().opened().measured().rolled_back().deployed().recovered()
     assert "no longer running" in rolled.refuses(said.MergeHotfix(by="U0ALICE", round=1)).text
-    seen(rolled, MERGED)
+    merge_reported(rolled, MERGED)
     assert rolled.last.effects == ()
 
 
 def test_a_deploy_of_ours_that_others_know_by_its_commit_is_ours():
     story = shipped(merge=OPEN)
-    told = {
+    deploy = {
         "release": Release(version=HEAD, commit=HEAD),
         "service": "shop",
         "started_at": story.now,
         "source": "github",
     }
-    story.say(said.DeployedByOthers.model_validate({"deploy": told}))
+    story.say(said.DeployedByOthers.model_validate({"deploy": deploy}))
     assert story.last.effects == ()
 
 
@@ -209,7 +209,7 @@ def test_the_merge_is_what_closes_it_where_nothing_else_is_open():
     story = resolved()
     story.say(said.MarkItem(by="U0ALICE", number=1))
     assert story.record.status is Status.RESOLVED, "the next normal deploy would undo the hotfix"
-    seen(story, MERGED)
+    merge_reported(story, MERGED)
     story.say(said.EffectDone(kind="say"))  # what was said in the channel is there
     assert story.record.status is Status.CLOSED
     assert unmerged(story.record) is None

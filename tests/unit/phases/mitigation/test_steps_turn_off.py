@@ -37,8 +37,8 @@ def decided(story: Story | None = None, change: ChangeSeen = FLAG) -> Story:
 
 def ended(story: Story, result: str = "done", reason: str = "") -> Story:
     story.say(said.DeployStarted(deploy_id=story.deploy))
-    told = {"deploy_id": story.deploy, "result": result, "reason": reason, "proof": DeployProof()}
-    story.say(said.DeployFinished.model_validate(told), after=3)
+    fields = {"deploy_id": story.deploy, "result": result, "reason": reason, "proof": DeployProof()}
+    story.say(said.DeployFinished.model_validate(fields), after=3)
     return story
 
 
@@ -85,18 +85,18 @@ def test_only_a_change_that_the_bot_was_told_of_is_turned_off() -> None:
     assert story.refuses(typed).text.startswith("That change is not known")
     odd = FLAG.model_copy(update={"name": "--all"})
     story = Story(SWITCHED).opened().measured(flagged(odd))
-    told = said.DecideTurnOff(by="U0ALICE", round=1, change="--all")
-    assert "cannot safely be passed" in story.refuses(told).text
+    decision = said.DecideTurnOff(by="U0ALICE", round=1, change="--all")
+    assert "cannot safely be passed" in story.refuses(decision).text
 
 
 def test_without_a_command_and_for_what_has_no_off_it_is_done_by_hand() -> None:
     story = Story().opened().measured(flagged())
-    told = said.DecideTurnOff(by="U0ALICE", round=1, change="new-pricing")
-    assert "Turn off flag new-pricing by hand" in story.refuses(told).text
+    decision = said.DecideTurnOff(by="U0ALICE", round=1, change="new-pricing")
+    assert "Turn off flag new-pricing by hand" in story.refuses(decision).text
     pool = FLAG.model_copy(update={"kind": "config", "name": "pool", "old": "20", "new": "5"})
     story = Story(SWITCHED).opened().measured(flagged(pool))
-    told = said.DecideTurnOff(by="U0ALICE", round=1, change="pool")
-    assert "Set setting pool back to 20 by hand" in story.refuses(told).text
+    decision = said.DecideTurnOff(by="U0ALICE", round=1, change="pool")
+    assert "Set setting pool back to 20 by hand" in story.refuses(decision).text
 
 
 def test_one_action_at_a_time_and_in_a_drill_nothing_is_run() -> None:
@@ -119,11 +119,11 @@ def test_a_flag_that_was_turned_off_in_vain_is_no_suspect_any_more() -> None:
 
 def test_a_change_by_others_is_said_once_and_measured_until_somebody_acts() -> None:
     story = Story(SWITCHED).opened().measured()
-    told = said.ChangedByOthers(change=FLAG)
-    story.say(told)
+    action = said.ChangedByOthers(change=FLAG)
+    story.say(action)
     assert story.in_thread == ["Flag new-pricing was turned on by mara, 2026-11-22 02:56 UTC."]
     assert story.wants(wanted.Triage)
-    story.say(told)
+    story.say(action)
     assert story.in_thread == []
     story = decided()
     ours = FLAG.model_copy(update={"at": story.now, "old": "on", "new": "off"})
@@ -161,8 +161,8 @@ def test_a_flag_that_was_turned_off_in_vain_is_no_longer_suspected() -> None:
     story = decided()
     change = change_hypothesis(flagged())
     assert change is not None
-    found = Investigation(hypotheses=(change.model_copy(update={"id": "H1"}),))
-    story.say(said.Investigated(investigation=found))
+    investigation = Investigation(hypotheses=(change.model_copy(update={"id": "H1"}),))
+    story.say(said.Investigated(investigation=investigation))
     ended(story)
     story.looked(LookVerdict.NOT_RECOVERED)
     story.looked(LookVerdict.NOT_RECOVERED)

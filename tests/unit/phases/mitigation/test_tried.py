@@ -117,13 +117,14 @@ async def test_measured_again_after_a_failed_rollback_it_is_braked_said_loudly_a
         w.deployed("v3", 8)
         w.burn("/cart", "/pay")
         report = await w.triage(rounds=(acted(ActionKind.ROLLBACK, "v2", "failed"),))
-    found = report.recommendation
-    assert (found.choice, found.loud) == (Choice.INVESTIGATE, True)
-    assert found.brakes == ("The rollback to v2 failed: the deploy itself may be broken.",)
-    assert found.against[0].startswith("Tried already: Rollback to v2")
-    assert (found.offer_rollback, found.target) == (True, Release(version="v2")), (
-        "a person may try again"
-    )
+    recommendation = report.recommendation
+    assert (recommendation.choice, recommendation.loud) == (Choice.INVESTIGATE, True)
+    assert recommendation.brakes == ("The rollback to v2 failed: the deploy itself may be broken.",)
+    assert recommendation.against[0].startswith("Tried already: Rollback to v2")
+    assert (recommendation.offer_rollback, recommendation.target) == (
+        True,
+        Release(version="v2"),
+    ), "a person may try again"
 
 
 async def test_a_fix_shipped_in_vain_is_no_known_fix_any_more_but_a_newer_commit_of_it_is():

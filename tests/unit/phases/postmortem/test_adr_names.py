@@ -171,10 +171,10 @@ def test_one_for_post_mortems_goes_first_then_the_plainest() -> None:
 
 
 def test_an_incident_is_told_from_another_one() -> None:
-    one = incidents.incident()
-    assert not is_of("0007-inc-00421-x.md", one)
-    assert not is_of("0007-inc-0042-x.adoc", one)
-    assert is_of("7. INC-0042 x.markdown", one)
+    incident = incidents.incident()
+    assert not is_of("0007-inc-00421-x.md", incident)
+    assert not is_of("0007-inc-0042-x.adoc", incident)
+    assert is_of("7. INC-0042 x.markdown", incident)
 
 
 @given(

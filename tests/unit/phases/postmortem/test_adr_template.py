@@ -87,8 +87,8 @@ def test_a_post_mortems() -> None:
 @pytest.mark.parametrize("template", ["", MADR, NYGARD, POSTMORTEM])
 def test_everything_of_the_workflow_is_in_it_once(template: str) -> None:
     text = written(template)
-    one = incidents.incident(adr=None)
-    assert text.count(summary(one, NAMES, number=7)) == 1
+    incident = incidents.incident(adr=None)
+    assert text.count(summary(incident, NAMES, number=7)) == 1
     for words in (
         "14:03 the alert",
         "v42 dropped the region key.",
@@ -101,7 +101,7 @@ def test_everything_of_the_workflow_is_in_it_once(template: str) -> None:
     ):
         assert words in text, words
     assert text.count("Every test sets a region.") == 1
-    assert one.ulid in text
+    assert incident.ulid in text
 
 
 def test_which_file_is_the_template() -> None:

@@ -227,7 +227,7 @@ def test_portuguese() -> None:
 def test_french() -> None:
     text = written(FRENCH)
     assert "\n- Status: accepted\n- Décideurs: Ann\n- Date: 2026-11-22\n" in text
-    assert [one for one in headings(text)[1:] if one.startswith("## ")] == [
+    assert [heading for heading in headings(text)[1:] if heading.startswith("## ")] == [
         "## Contexte et énoncé du problème",
         "## Options envisagées",
         "## Résultat de la décision",
@@ -238,59 +238,59 @@ def test_french() -> None:
 
 @pytest.mark.parametrize("kind", ["es", "it", "nl"])
 def test_headings_and_parts_are_in_one_language(kind: str) -> None:
-    (language,) = (one for one in LANGUAGES if one.code == kind)
+    (language,) = (candidate for candidate in LANGUAGES if candidate.code == kind)
     own = {
         f"{mark} {title}" for title in language.headings.values() for mark in ("##", "###", "####")
     }
-    found = headings(written(ALL[kind]))[1:]
+    titles = headings(written(ALL[kind]))[1:]
     asked = [line for line in ALL[kind].split("\n") if line.startswith("## ")]
-    assert [one for one in found if one.startswith("## ")] == asked
-    assert set(found) - set(asked) <= own
+    assert [title for title in titles if title.startswith("## ")] == asked
+    assert set(titles) - set(asked) <= own
 
 
-def told(template: str, **parts: str) -> str:
+def rendered(template: str, **parts: str) -> str:
     """A file in which everything is written that anybody can write."""
-    one = incidents.incident(adr=None)
-    assert one.postmortem is not None
+    incident = incidents.incident(adr=None)
+    assert incident.postmortem is not None
     full = {
         "factors": "Both regions share one pool.",
         "went_well": "The flag was off within a minute.",
         **parts,
     }
-    written = one.postmortem.model_copy(update=full)
+    written = incident.postmortem.model_copy(update=full)
     unfit = Contradiction(rule="blame", part="monitoring", says="Bob forgot it.", key="1")
     whole = {"postmortem": written, "contradictions": (unfit,)}
-    one = one.model_copy(update=whole)
-    return adr_text(one, incidents.entries(), 7, NAMES, template)
+    incident = incident.model_copy(update=whole)
+    return adr_text(incident, incidents.entries(), 7, NAMES, template)
 
 
 @pytest.mark.parametrize("kind", ["de", "pt", "fr", "es", "it", "nl"])
 def test_no_part_of_ours_is_in_english_among_others(kind: str) -> None:
-    (language,) = (one for one in LANGUAGES if one.code == kind)
-    text = told(ALL[kind])
+    (language,) = (candidate for candidate in LANGUAGES if candidate.code == kind)
+    text = rendered(ALL[kind])
     asked = [line.lstrip("# ").partition(" <!--")[0] for line in ALL[kind].split("\n")]
-    found = [line.lstrip("# ") for line in headings(text)[1:]]
-    assert set(found) - set(asked) <= set(language.headings.values())
+    titles = [line.lstrip("# ") for line in headings(text)[1:]]
+    assert set(titles) - set(asked) <= set(language.headings.values())
     for key in ("factors", "went_well", "contradictions"):
-        assert language.headings[key] in found
+        assert language.headings[key] in titles
     assert "Both regions share one pool" in text
 
 
 def test_parts_go_where_a_template_asks_for_them() -> None:
-    text = told(
+    text = rendered(
         "# Post-mortem\n\n## Summary\n\n## Root cause\n\n## Contributing factors\n\n"
         "## What went well\n\n## Action items\n"
     )
     assert "## Contributing factors\n\nBoth regions" in text
     assert "## What went well\n\nThe flag was off" in text
-    empty = told("# Post-mortem\n\n## Root cause\n\n## What went well\n", went_well="")
+    empty = rendered("# Post-mortem\n\n## Root cause\n\n## What went well\n", went_well="")
     assert "## What went well" in empty, "for people to fill"
-    nobody = told(
+    nobody = rendered(
         "# Post-mortem\n\n## Summary\n\n## Root cause\n\n## Contributing factors\n", factors=""
     )
-    one = incidents.incident().postmortem
-    assert one is not None
-    assert f"## Contributing factors\n\n{one.tests[:12]}" in nobody, "what let it through"
+    postmortem = incidents.incident().postmortem
+    assert postmortem is not None
+    assert f"## Contributing factors\n\n{postmortem.tests[:12]}" in nobody, "what let it through"
 
 
 @pytest.mark.parametrize("kind", ["pl", "ja", "da", "y"])
@@ -299,7 +299,7 @@ def test_a_language_that_is_not_known_is_not_mixed_with_ours(kind: str) -> None:
 
 
 def test_titles_that_are_headings_and_headings_of_a_company() -> None:
-    assert [one for one in headings(written(SHOUTED))[1:] if one.startswith("## ")] == [
+    assert [heading for heading in headings(written(SHOUTED))[1:] if heading.startswith("## ")] == [
         "## STATUS",
         "## CONTEXT",
         "## DECISION",
@@ -326,13 +326,17 @@ def test_every_language_knows_every_part_and_its_own_words() -> None:
 )
 def test_the_status_of_what_is_done_changes_wherever_it_stands(kind: str) -> None:
     text = written(ALL[kind])
-    one = incidents.incident()
-    assert one.postmortem is not None
-    done = with_items_settled(text, items=one.postmortem.items, at=one.postmortem.at, names=NAMES)
+    incident = incidents.incident()
+    assert incident.postmortem is not None
+    done = with_items_settled(
+        text, items=incident.postmortem.items, at=incident.postmortem.at, names=NAMES
+    )
     assert re.search(r"(?m)^.*done, action items settled 2026-11-22", done)
     assert not re.search(r"(?m)^(?:accepted|.*\b(?:status|statut|stato|estado)\b.*accepted)", done)
     assert (
-        with_items_settled(done, items=one.postmortem.items, at=one.postmortem.at, names=NAMES)
+        with_items_settled(
+            done, items=incident.postmortem.items, at=incident.postmortem.at, names=NAMES
+        )
         == done
     )
 
@@ -341,8 +345,8 @@ def test_accents_that_macos_takes_apart_are_the_same_letters() -> None:
     import unicodedata
 
     apart = unicodedata.normalize("NFD", PORTUGUESE)
-    one = adr_text(incidents.incident(adr=None), incidents.entries(), 7, NAMES, apart)
-    assert "### Linha do tempo" in one
+    text = adr_text(incidents.incident(adr=None), incidents.entries(), 7, NAMES, apart)
+    assert "### Linha do tempo" in text
 
 
 HALVES = """\

@@ -34,7 +34,9 @@ def test_kept_twice_is_kept_once_under_the_first_name():
     assert story.wants(wanted.MendAdr) == [wanted.MendAdr(whole=False)]
     story.say(said.KeepContradiction(by="U0ALICE", contradiction=ONE))
     assert story.last.effects == ()
-    assert [one.kept_by for one in story.record.contradictions] == ["U0BOB"]
+    assert [kept_contradiction.kept_by for kept_contradiction in story.record.contradictions] == [
+        "U0BOB"
+    ]
 
 
 def test_what_was_kept_stays_kept_when_the_file_is_written_anew():
@@ -43,7 +45,9 @@ def test_what_was_kept_stays_kept_when_the_file_is_written_anew():
     story.say(said.MendPostmortem(postmortem=postmortem(tests="No test has a rate of zero.")))
     assert story.wants(wanted.MendAdr) == [wanted.MendAdr()]
     story.say(said.AdrMended(contradictions=(ONE,)))
-    assert [one.kept_by for one in story.record.contradictions] == ["U0BOB"]
+    assert [kept_contradiction.kept_by for kept_contradiction in story.record.contradictions] == [
+        "U0BOB"
+    ]
     story.say(said.AdrMended(contradictions=()))
     assert story.record.contradictions == ()
 

@@ -13,15 +13,15 @@ PLANTED, SOUND = 500, 500
 def _missed(*, held_out: bool) -> list[str]:
     missed = []
     for seed in range(PLANTED):
-        one = drawn(seed, KINDS[seed % len(KINDS)], held_out=held_out)
-        if one.planted not in {named.rule for named in contradictions(one.case)}:
-            missed.append(f"{one.planted}: {one.case.parts}")
+        example = drawn(seed, KINDS[seed % len(KINDS)], held_out=held_out)
+        if example.planted not in {named.rule for named in contradictions(example.case)}:
+            missed.append(f"{example.planted}: {example.case.parts}")
     return missed
 
 
 def _false_alarms(*, held_out: bool) -> list[str]:
     every = (contradictions(drawn(seed, "", held_out=held_out).case) for seed in range(SOUND))
-    return [str([one.says for one in some]) for some in every if some]
+    return [str([contradiction.says for contradiction in some]) for some in every if some]
 
 
 @pytest.mark.parametrize("held_out", [False, True], ids=["tuned", "held out"])

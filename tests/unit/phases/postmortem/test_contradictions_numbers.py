@@ -186,7 +186,7 @@ def _named(sentence: str) -> list[str]:
     case = drawn(0, "", held_out=False).case
     written = case.parts.model_copy(update={"root_cause": sentence})
     every = contradictions(replace(case, parts=written))
-    return [one.says for one in every if one.rule == "numbers"]
+    return [contradiction.says for contradiction in every if contradiction.rule == "numbers"]
 
 
 @pytest.mark.parametrize("sentence", WRONG)

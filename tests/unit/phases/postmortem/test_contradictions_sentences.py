@@ -169,7 +169,9 @@ def case(**parts: object) -> Case:
 
 
 def named(**parts: object) -> dict[str, str]:
-    return {one.rule: one.says for one in contradictions(case(**parts))}
+    return {
+        contradiction.rule: contradiction.says for contradiction in contradictions(case(**parts))
+    }
 
 
 def test_the_post_mortem_from_which_these_differ_is_sound() -> None:

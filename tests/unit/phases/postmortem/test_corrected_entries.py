@@ -25,9 +25,9 @@ RECOVERED, ROLLED_BACK = "users are fine again", "rolled back to v41"
 
 def entries(*corrections: Entry) -> list[Shown]:
     """Somebody pinned too early that users were fine; then it was rolled back."""
-    said = Entry(at=minute(5), kind="pin", text=RECOVERED, by="UANN")
+    pinned = Entry(at=minute(5), kind="pin", text=RECOVERED, by="UANN")
     done = Entry(at=minute(9), kind="deploy", text=ROLLED_BACK)
-    return shown_timeline([said, done, *corrections], {})
+    return shown_timeline([pinned, done, *corrections], {})
 
 
 def moved(of: str, to: datetime, text: str = "", by: str = "UBOB") -> Entry:
@@ -36,7 +36,7 @@ def moved(of: str, to: datetime, text: str = "", by: str = "UBOB") -> Entry:
 
 def named(parts: Parts, some: list[Shown]) -> list[str]:
     case = Case(incidents.incident(contradictions=()), parts, minute(40), some)
-    return [one.rule for one in contradictions(case)]
+    return [contradiction.rule for contradiction in contradictions(case)]
 
 
 def test_recovery_before_action_is_mended_by_a_correction() -> None:
@@ -55,8 +55,8 @@ def test_recovery_before_action_is_mended_by_a_correction() -> None:
 
 def test_what_people_wrote_themselves_does_not_follow() -> None:
     parts = draft_parts(incidents.incident(), entries(), minute(40), NAMES)
-    mine = parts.timeline.replace(RECOVERED, "all fine")
-    assert corrected_timeline(mine, entries(moved("0", minute(14))), NAMES) == mine
+    own_words = parts.timeline.replace(RECOVERED, "all fine")
+    assert corrected_timeline(own_words, entries(moved("0", minute(14))), NAMES) == own_words
 
 
 @given(
@@ -66,13 +66,15 @@ def test_what_people_wrote_themselves_does_not_follow() -> None:
     st.integers(0, 9),
 )
 def test_a_saved_draft_reads_as_a_new_one_whatever_was_corrected_when(
-    corrected: list[tuple[str, int, str]], seen: int
+    corrected: list[tuple[str, int, str]], number_seen: int
 ) -> None:
     texts = ("first", "second", "third")
     recorded = [Entry(at=minute(n), kind="note", text=text) for n, text in enumerate(texts)]
     corrections = [moved(of, minute(to), text and f"{text}{of}") for of, to, text in corrected]
     saved = draft_parts(
-        incidents.incident(), shown_timeline([*recorded, *corrections[:seen]], {}), minute(90)
+        incidents.incident(),
+        shown_timeline([*recorded, *corrections[:number_seen]], {}),
+        minute(90),
     ).timeline
     now = shown_timeline([*recorded, *corrections], {})
     follows = corrected_timeline(saved, now, {}).splitlines()
@@ -120,7 +122,7 @@ def test_the_record_says_what_is_an_alert_and_people_when_it_came(to: datetime, 
     assert first.endswith(says)
     assert record.detected_at == minute(0)
     case = Case(record, Parts(monitoring="The alert fired at once."), minute(40), some)
-    assert "alert" not in [one.rule for one in contradictions(case)]
+    assert "alert" not in [contradiction.rule for contradiction in contradictions(case)]
 
 
 def test_a_line_that_another_entry_has_too_stays() -> None:
@@ -146,7 +148,7 @@ def test_what_was_decided_by_a_click_links_the_message_with_the_button() -> None
     at = opened[1] + timedelta(minutes=5)
     some = shown_timeline([*every, moved("1", at), moved("3", opened[0])], {})
     links = {1: "https://s.slack.com/1", 2: "https://s.slack.com/2"}
-    urls = {one.text: one.url for one in entries_with_links(some, record, links)}
+    urls = {entry.text: entry.url for entry in entries_with_links(some, record, links)}
     assert urls == {
         "before": None,
         "first": links[1],
@@ -154,4 +156,4 @@ def test_what_was_decided_by_a_click_links_the_message_with_the_button() -> None
         "second": links[2],
         "linked": "https://ci.example/1",
     }, "by its recorded time"
-    assert [one.url for one in entries_with_links(every, record, {})][:4] == [None] * 4
+    assert [entry.url for entry in entries_with_links(every, record, {})][:4] == [None] * 4

@@ -68,32 +68,32 @@ async def test_in_a_real_clone(tmp_path: Path):
         tag="v1",
     )
     sha = repository.commit("Round (#12)", {"shop/pay.py": PAY + "\n# rounded\n"}, tag="v2")
-    one = Service(
+    service = Service(
         name="shop", checkout=str(repository.path), release=ReleaseNames(tag="v{version}")
     )
     source = LocalGit()
-    assert await source.tests_of(one, "2", "/srv/app/shop/pay.py") == Covered(
+    assert await source.tests_of(service, "2", "/srv/app/shop/pay.py") == Covered(
         naming=("tests/test_pay.py",), files=2
     )
-    assert await source.tests_of(one, "2", "shop/tax.py") == Covered(
+    assert await source.tests_of(service, "2", "shop/tax.py") == Covered(
         naming=("tests/test_flow.py",), files=2
     )
-    assert await source.tests_of(one, "2", "shop/refund.py") == Covered(files=2), (
+    assert await source.tests_of(service, "2", "shop/refund.py") == Covered(files=2), (
         "an address in a test is no file"
     )
-    assert await source.tests_of(one, "2", "shop/gone.py") is None
-    commit = await source.commit(one, sha[:9])
+    assert await source.tests_of(service, "2", "shop/gone.py") is None
+    commit = await source.commit(service, sha[:9])
     assert commit is not None
     assert (commit.subject, [f.path for f in commit.files]) == ("Round (#12)", ["shop/pay.py"])
-    assert await source.commit(one, "9" * 40) is None
-    root = await source.commit(one, "1")
+    assert await source.commit(service, "9" * 40) is None
+    root = await source.commit(service, "1")
     assert root is not None
     assert len(root.files) == 6
 
 
 def test_each_fact_is_a_sentence():
-    one = incident(triage=report())
-    found = LookedUp(
+    record = incident(triage=report())
+    looked_up = LookedUp(
         tests=Covered(naming=("tests/test_pay.py",), files=9),
         commit=Commit(
             sha="c0ffee1234567",
@@ -101,7 +101,7 @@ def test_each_fact_is_a_sentence():
         ),
         checks=PullChecks(pull_request="#7", checks=(Check(name="unit", conclusion="passed"),)),
     )
-    assert how_it_passed(one, found) == (
+    assert how_it_passed(record, looked_up) == (
         "ZeroDivisionError in shop/pay.py, total. tests/test_pay.py names that file. "
         "Suspect commit c0ffee123 changed tests/test_pay.py. Checks on #7: unit passed."
     )

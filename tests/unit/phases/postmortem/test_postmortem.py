@@ -55,7 +55,7 @@ def test_nothing_gets_past_the_gate_without_cause_adr_and_recovery(
     status: Status, cause: Cause | None, adr: bool, written: bool, recovered: bool
 ) -> None:
     whole = incidents.incident()
-    one = whole.model_copy(
+    incident = whole.model_copy(
         update={
             "status": status,
             "cause": cause,
@@ -64,32 +64,32 @@ def test_nothing_gets_past_the_gate_without_cause_adr_and_recovery(
             "recovered_at": whole.recovered_at if recovered else None,
         }
     )
-    lacking = missing_to_resolve(one)
+    lacking = missing_to_resolve(incident)
     assert (lacking == ()) == (
         cause is not None and adr and recovered and status is Status.MITIGATED
     )
     assert any("root cause" in text for text in lacking) == (cause is None)
     assert any("post-mortem" in text and "cause <why>" not in text for text in lacking) == (not adr)
-    shown = {proof.name: proof.complete for proof in proofs(one)}
+    shown = {proof.name: proof.complete for proof in proofs(incident)}
     assert shown["Root cause with evidence"] == (cause is not None)
     assert shown["Post-mortem"] == adr
     assert shown["Recovery check"] == recovered
 
 
 def test_the_deploy_proof_is_read_back_or_missing() -> None:
-    def said(**changes: object) -> tuple[bool, str]:
+    def deploy_proof(**changes: object) -> tuple[bool, str]:
         action = incidents.rollback().action
         assert action is not None
-        one = incidents.rollback(action=action.model_copy(update=changes))
-        proof = proofs(incidents.incident(rounds=(one,)))[2]
+        round_ = incidents.rollback(action=action.model_copy(update=changes))
+        proof = proofs(incidents.incident(rounds=(round_,)))[2]
         return proof.complete, proof.says
 
-    assert said() == (True, "v42 → v41 (done)")
-    assert said(proof=None, result="unknown") == (
+    assert deploy_proof() == (True, "v42 → v41 (done)")
+    assert deploy_proof(proof=None, result="unknown") == (
         False,
         "rollback to v41: unknown, release not read back",
     )
-    assert said(kind=ActionKind.FIXED, sentence="flag off", proof=None) == (
+    assert deploy_proof(kind=ActionKind.FIXED, sentence="flag off", proof=None) == (
         True,
         "no deploy was needed",
     )
@@ -101,9 +101,9 @@ def test_what_was_not_measured_is_said_so() -> None:
         triage=incidents.report(manual_by="UANN"),
         rounds=(incidents.rollback(verdict="confirmed by a person"),),
     )
-    found = {proof.name: proof.says for proof in proofs(by_hand)}
-    assert "not measured" in found["Triage report"]
-    assert "not measured" in found["Recovery check"]
+    proof_texts = {proof.name: proof.says for proof in proofs(by_hand)}
+    assert "not measured" in proof_texts["Triage report"]
+    assert "not measured" in proof_texts["Recovery check"]
 
 
 # --- the draft ------------------------------------------------------------------------------------
@@ -212,11 +212,11 @@ def test_a_row_without_a_text_is_no_item() -> None:
 
 def test_what_is_wrong_with_an_item_stands_under_its_row() -> None:
     def wrong(*texts: str) -> dict[str, str]:
-        found = checked_postmortem(
+        errors = checked_postmortem(
             ANSWERS.model_copy(update={"items": rows(*texts)}), "UANN", minute(1)
         )
-        assert isinstance(found, dict)
-        return found
+        assert isinstance(errors, dict)
+        return errors
 
     assert "Add at least one action item" in wrong("", "tbd")["item_1"]
     assert "at most 300" in wrong("fine", "y" * 301)["item_2"]

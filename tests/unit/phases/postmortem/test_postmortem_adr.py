@@ -74,11 +74,11 @@ def test_what_is_off_or_unknown_is_said() -> None:
 
 
 def test_a_recovery_on_a_persons_word_is_marked() -> None:
-    one = incidents.incident(
+    incident = incidents.incident(
         rounds=(incidents.rollback(verdict="confirmed by a person", looks=()),)
     )
     assert "Sentry:      42.3 / not measured, confirmed by a person (events a minute" in summary(
-        one, NAMES
+        incident, NAMES
     )
 
 
@@ -112,7 +112,7 @@ def test_several_actions_are_joined_with_what_went_wrong() -> None:
         )
 
     hotfix = {"kind": ActionKind.HOTFIX, "to_release": Release(version="hotfix fix/cart@1234567")}
-    one = incidents.incident(
+    incident = incidents.incident(
         rounds=(
             round(1, result="failed"),
             round(2, result="not started"),
@@ -120,7 +120,7 @@ def test_several_actions_are_joined_with_what_went_wrong() -> None:
             round(4, "recovered", kind=ActionKind.FIXED, sentence="flag off"),
         )
     )
-    assert what_was_done_in_all(one) == (
+    assert what_was_done_in_all(incident) == (
         "rollback to v41 (failed); then hotfix fix/cart@1234567 (did not help); then fixed: "
         "flag off"
     )
@@ -141,8 +141,8 @@ def test_blast_in_counts_and_by_name_only() -> None:
         organisations=(Share(name="Globex", events=3),),
         inferred=True,
     )
-    one = incidents.incident(triage=incidents.report(blast=blast))
-    assert "Blast:       one user, one feature, of Globex (inferred)\n" in summary(one, NAMES)
+    incident = incidents.incident(triage=incidents.report(blast=blast))
+    assert "Blast:       one user, one feature, of Globex (inferred)\n" in summary(incident, NAMES)
 
 
 LINES = (
@@ -181,20 +181,20 @@ def test_no_text_breaks_the_layout(title: str, cause: str, source: str, sentence
     fixed = incidents.rollback().action
     assert fixed is not None
     action = fixed.model_copy(update={"kind": ActionKind.FIXED, "sentence": sentence})
-    one = incidents.incident(
+    incident = incidents.incident(
         title=title[:300],
         cause=Cause(text=cause, at=minute(9)),
         source=Source(kind="person", text=source),
         rounds=(incidents.rollback(action=action),),
     )
-    said = summary(one, NAMES)
-    lines = said.split("\n")
-    assert len(said.splitlines()) == len(lines) == len(LINES)
+    text = summary(incident, NAMES)
+    lines = text.split("\n")
+    assert len(text.splitlines()) == len(lines) == len(LINES)
     for line, pattern in zip(lines, LINES, strict=True):
         assert re.fullmatch(pattern, line), line
-    assert "```" not in said
-    assert "<!channel" not in said
-    assert "@here" not in said
+    assert "```" not in text
+    assert "<!channel" not in text
+    assert "@here" not in text
 
 
 # --- the file -------------------------------------------------------------------------------------
@@ -273,16 +273,16 @@ def test_the_adr_names_the_nearest_commit_where_none_stood_out() -> None:
     walked = {"investigation": Investigation(nearest=near), "adr": None}
     line = "- No commit stood out. Nearest: abc123456 (Eve), 30%: changes code near"
 
-    def said(**fields: Any) -> bool:
+    def nearest_named(**fields: Any) -> bool:
         return line in adr_text(incidents.incident(**walked, **fields), [], 7, NAMES)
 
-    assert said(cause=None)
-    assert not said(cause=Cause(text="x", at=minute(20), by="UANN", commit="f" * 40))
+    assert nearest_named(cause=None)
+    assert not nearest_named(cause=Cause(text="x", at=minute(20), by="UANN", commit="f" * 40))
 
 
 @given(title=NASTY, part=NASTY, entry=NASTY, item=NASTY)
 def test_words_stay_words(title: str, part: str, entry: str, item: str) -> None:
-    one = incidents.incident(
+    incident = incidents.incident(
         title=title[:300],
         postmortem=incidents.written(
             timeline=part,
@@ -292,7 +292,7 @@ def test_words_stay_words(title: str, part: str, entry: str, item: str) -> None:
             items=(ActionItem(kind="tests", text=item),),
         ),
     )
-    text = adr_text(one, [Entry(at=minute(0), kind="note", text=entry)], 7, NAMES)
+    text = adr_text(incident, [Entry(at=minute(0), kind="note", text=entry)], 7, NAMES)
     block, rest = text.split("```text\n", 1)[1].split("\n```\n", 1)
     assert "```" not in block
     assert len(re.findall(r"^#", rest, re.MULTILINE)) == 9

@@ -160,20 +160,26 @@ async def test_from_a_wrapped_crash_to_whoever_wrote_its_line(till: tuple[Path, 
             "triage": report.model_copy(update=ends),
         }
     )
-    found = (await investigate(case, service, LocalGit(), False, datetime.now(UTC))).investigation
-    assert [one.sha for one in found.suspects] == [culprit, innocent]
-    assert found.suspects[0].reasons[0] == "wrote till/pricing.py:3, where it crashes"
-    assert found.walk[0].startswith(
+    investigation = (
+        await investigate(case, service, LocalGit(), False, datetime.now(UTC))
+    ).investigation
+    assert [suspect.sha for suspect in investigation.suspects] == [culprit, innocent]
+    assert investigation.suspects[0].reasons[0] == "wrote till/pricing.py:3, where it crashes"
+    assert investigation.walk[0].startswith(
         "Crashes in till/pricing.py:3 in rate: return rates[region]. Last touched by"
     )
-    assert found.walk[1].startswith("Called from till/orders.py:10 in place: return rate(region).")
-    assert found.walk[-1].startswith("Raised again as OrderFailed in till/orders.py:12 in place:")
-    best = next(h for h in found.hypotheses if h.kind is HypothesisKind.COMMIT)
+    assert investigation.walk[1].startswith(
+        "Called from till/orders.py:10 in place: return rate(region)."
+    )
+    assert investigation.walk[-1].startswith(
+        "Raised again as OrderFailed in till/orders.py:12 in place:"
+    )
+    best = next(h for h in investigation.hypotheses if h.kind is HypothesisKind.COMMIT)
     assert (best.verdict, best.says[:16]) == (Verdict.SUPPORTED, f"Commit {culprit[:9]}")
 
-    kept, asked = past_incident(case), memory_question(case, report, datetime.now(UTC))
-    assert kept.title == "OrderFailed: no order, caused by KeyError: 'EU'"
-    assert (kept.file, kept.function) == (asked.file, asked.function) == ("till/pricing.py", "rate")
+    past, asked = past_incident(case), memory_question(case, report, datetime.now(UTC))
+    assert past.title == "OrderFailed: no order, caused by KeyError: 'EU'"
+    assert (past.file, past.function) == (asked.file, asked.function) == ("till/pricing.py", "rate")
 
 
 # --- `firebreak suspects` -------------------------------------------------------------------------

@@ -128,11 +128,11 @@ KINDS = [
     st.floats(0.2, 1),
 )
 def test_then_data_flags_traffic_and_neighbours_come_first(
-    found: list[tuple[float, Verdict]], sure: float
+    ratings: list[tuple[float, Verdict]], sure: float
 ) -> None:
     raised = [
         Hypothesis(id="", kind=kind, says="x", confidence=confidence, verdict=verdict)
-        for kind, (confidence, verdict) in zip(KINDS, found, strict=True)
+        for kind, (confidence, verdict) in zip(KINDS, ratings, strict=True)
     ]
     judged = rank_elsewhere_first(raised, sure)
     others = [h for h in judged if h.kind is not HypothesisKind.RELEASE]
@@ -176,9 +176,9 @@ def test_where_a_commit_leads_none_is_merely_the_nearest() -> None:
 
 
 def test_the_finding_in_words() -> None:
-    one = rank_commits([Frame(file="a.py", line=1)], RaisedError(), [_commit("a")])
+    ranking = rank_commits([Frame(file="a.py", line=1)], RaisedError(), [_commit("a")])
     two = rank_commits([Frame(file="a.py", line=1)], RaisedError(), [_commit("a"), _commit("b")])
-    assert no_culprit_finding(one, "41..42").startswith(
+    assert no_culprit_finding(ranking, "41..42").startswith(
         "The one commit in 41..42 does not explain the crash ("
     )
     assert no_culprit_finding(two, "41..42").startswith(

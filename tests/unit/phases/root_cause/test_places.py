@@ -203,24 +203,24 @@ async def test_a_repository_of_which_github_lists_only_a_part(world: World) -> N
         ("C:\\build\\src\\Acme.Web\\Startup.cs", "", "src/Acme.Web/Startup.cs"),
         ("price.go", "github.com/acme/shop/pkg/price", "pkg/price/price.go"),
     ):
-        found = await world.source.place(SHOP, "1.4.0", Frame(file=file, module=module))
-        assert found == Place(path=path, complete=False), file
+        place = await world.source.place(SHOP, "1.4.0", Frame(file=file, module=module))
+        assert place == Place(path=path, complete=False), file
     on_github(world, {"src/lib.rs": "x\n"})
     for file, module, path in (("lib.rs", "build/crates/pay/src/lib.rs", "crates/pay/src/lib.rs"),):
-        found = await world.source.place(SHOP, "1.4.0", Frame(file=file, path=module))
-        assert found == Place(path=path, complete=False), file
+        place = await world.source.place(SHOP, "1.4.0", Frame(file=file, path=module))
+        assert place == Place(path=path, complete=False), file
 
 
 async def test_a_list_that_does_not_come_costs_nothing_but_the_list(world: World) -> None:
     on_github(world, dict.fromkeys(TREE, "x\n"))
     world.faults.always("github.tree", Fault(status=502))
     for _ in range(2):
-        found = await world.source.place(SHOP, "1.4.0", Frame(file="/srv/src/shop/pricing.py"))
-        assert found == Place(path="src/shop/pricing.py", complete=False)
+        place = await world.source.place(SHOP, "1.4.0", Frame(file="/srv/src/shop/pricing.py"))
+        assert place == Place(path="src/shop/pricing.py", complete=False)
     asked = len(world.sent("GET", "/git/trees/" + "c" * 40))
     world.faults.always("github.graphql", Fault(status=502))  # then REST is asked
-    found = await world.source.place(SHOP, "1.4.0", Frame(file="/srv/app/models/order.rb"))
-    assert found == Place(path="app/models/order.rb", complete=False)
+    place = await world.source.place(SHOP, "1.4.0", Frame(file="/srv/app/models/order.rb"))
+    assert place == Place(path="app/models/order.rb", complete=False)
     assert len(world.sent("GET", "/git/trees/" + "c" * 40)) == asked, (
         "it is not asked for again at once"
     )
@@ -269,8 +269,8 @@ GO = "github.com/acme/shop"
 def test_of_files_of_one_name_what_else_is_known_decides(
     frame: Frame, places: tuple[str, ...]
 ) -> None:
-    found = placed(PathIndex(MANY), frame)
-    assert set(found.several or (found.path,)) == set(places)
+    place = placed(PathIndex(MANY), frame)
+    assert set(place.several or (place.path,)) == set(places)
 
 
 @pytest.mark.parametrize(
@@ -287,8 +287,8 @@ def test_of_files_of_one_name_what_else_is_known_decides(
 def test_what_typescript_s_compiler_wrote_leads_to_its_source_but_to_no_line(
     file: str, source: str | None
 ) -> None:
-    found = placed(PathIndex(MANY), Frame(file=file, line=3))
-    assert (found.path, found.built_from) == (None, source)
+    place = placed(PathIndex(MANY), Frame(file=file, line=3))
+    assert (place.path, place.built_from) == (None, source)
 
 
 async def test_a_built_file_accuses_nobody(
@@ -298,20 +298,20 @@ async def test_a_built_file_accuses_nobody(
     world.github.commits[-1].files[:] = [
         File("src/services/price.ts", "@@ -3,1 +3,1 @@\n-y\n+x", 1, 1)
     ]
-    found = await walk(
+    investigation = await walk(
         world.source, PRICE.model_copy(update={"file": "/app/dist/services/price.js", "module": ""})
     )
-    assert "It is built from src/services/price.ts: which line" in found.walk[0]
-    assert "Last touched" not in found.walk[0]
-    assert found.suspects == ()
-    assert found.nearest is not None, "it changed the file, and that is all that is said"
-    assert found.nearest.reasons == ("changes src/services/price.ts, where it crashes",)
+    assert "It is built from src/services/price.ts: which line" in investigation.walk[0]
+    assert "Last touched" not in investigation.walk[0]
+    assert investigation.suspects == ()
+    assert investigation.nearest is not None, "it changed the file, and that is all that is said"
+    assert investigation.nearest.reasons == ("changes src/services/price.ts, where it crashes",)
 
 
 async def test_a_frame_without_a_file_is_not_said_to_be_missing(world: World) -> None:
     on_github(world, {JAVA: CODE})
-    found = await walk(world.source, Frame(file="?", function="abort"))
-    assert found.walk[0] == "Crashes in abort. The stack names no file for it."
+    investigation = await walk(world.source, Frame(file="?", function="abort"))
+    assert investigation.walk[0] == "Crashes in abort. The stack names no file for it."
 
 
 # --- what is said of it ---------------------------------------------------------------------------
@@ -350,15 +350,15 @@ PRICE = Frame(
 async def test_a_java_frame_leads_to_its_line_and_who_wrote_it(world: World) -> None:
     on_github(world, {JAVA: CODE})
     world.github.blame["c" * 40, JAVA] = [(1, 2, "1" * 40), (3, 5, "c" * 40)]
-    found = await walk(world.source, PRICE)
-    assert found.walk[0].startswith(
+    investigation = await walk(world.source, PRICE)
+    assert investigation.walk[0].startswith(
         "Crashes in PriceService.java:3 in priceOf: return prices.get(item).cents();. Last"
     )
-    assert "new in 1.4.0" in found.walk[0]
+    assert "new in 1.4.0" in investigation.walk[0]
 
 
 @pytest.mark.parametrize(
-    ("frame", "said"),
+    ("frame", "sentence"),
     [
         (
             PRICE.model_copy(update={"module": "com.acme.gone.PriceService"}),
@@ -378,7 +378,7 @@ async def test_a_java_frame_leads_to_its_line_and_who_wrote_it(world: World) -> 
         ),
     ],
 )
-async def test_what_is_not_known_accuses_nobody(world: World, frame: Frame, said: str) -> None:
+async def test_what_is_not_known_accuses_nobody(world: World, frame: Frame, sentence: str) -> None:
     """The newest commit changed a line of a file of that name.
 
     It is no more to blame than any other.
@@ -386,37 +386,41 @@ async def test_what_is_not_known_accuses_nobody(world: World, frame: Frame, said
     on_github(world, {JAVA: CODE, TREE[2]: CODE})
     world.github.commits[-1].files[:] = [File(TREE[2], "@@ -1,3 +1,3 @@\n x\n-y\n+  z\n x", 1, 1)]
     world.github.blame["c" * 40, JAVA] = world.github.blame["c" * 40, TREE[2]] = [(1, 5, "c" * 40)]
-    found = await walk(world.source, frame)
-    assert said in found.walk[0]
-    assert "Last touched" not in found.walk[0]
-    assert "not in the source" not in found.walk[0]
-    assert [h for h in found.hypotheses if h.kind == "commit" and h.verdict == "supported"] == []
+    investigation = await walk(world.source, frame)
+    assert sentence in investigation.walk[0]
+    assert "Last touched" not in investigation.walk[0]
+    assert "not in the source" not in investigation.walk[0]
+    assert [
+        h for h in investigation.hypotheses if h.kind == "commit" and h.verdict == "supported"
+    ] == []
 
 
 async def test_a_source_that_cannot_be_read_is_not_said_to_lack_the_line(world: World) -> None:
     on_github(world, {JAVA: CODE})
     world.faults.always("github.contents", Fault(status=500))
     world.faults.always("github.graphql", Fault(status=500))
-    found = await walk(world.source, PRICE)
-    assert found.walk[0] == "Crashes in PriceService.java:3 in priceOf."
-    assert any("who last touched the lines is not known" in note.lower() for note in found.notes)
+    investigation = await walk(world.source, PRICE)
+    assert investigation.walk[0] == "Crashes in PriceService.java:3 in priceOf."
+    assert any(
+        "who last touched the lines is not known" in note.lower() for note in investigation.notes
+    )
 
 
 async def test_a_file_that_is_too_large_to_be_shown_is_not_said_to_be_shorter(world: World) -> None:
     on_github(world, {JAVA: CODE * 20_000})
     with pytest.raises(PortError, match="too large"):
         await world.source.snippet(SHOP, "1.4.0", JAVA, 3)
-    found = await walk(world.source, PRICE)
-    assert "has fewer lines" not in found.walk[0]
+    investigation = await walk(world.source, PRICE)
+    assert "has fewer lines" not in investigation.walk[0]
 
 
 async def test_a_list_that_is_cut_is_said(world: World) -> None:
     on_github(world, dict.fromkeys(TREE, CODE))
     world.github.listed = 5
-    found = await walk(world.source, PRICE)
+    investigation = await walk(world.source, PRICE)
     missing = "Its file could not be found among the files that were looked at."
-    assert found.walk == (f"Crashes in PriceService.java:3 in priceOf. {missing}",)
-    assert any("more files than could be listed" in note for note in found.notes)
+    assert investigation.walk == (f"Crashes in PriceService.java:3 in priceOf. {missing}",)
+    assert any("more files than could be listed" in note for note in investigation.notes)
 
 
 async def test_a_line_that_stands_elsewhere_by_now_is_still_known_by_its_text(world: World) -> None:
@@ -427,14 +431,14 @@ async def test_a_line_that_stands_elsewhere_by_now_is_still_known_by_its_text(wo
     on_github(world, {JAVA: CODE})
     patch = "@@ -8,2 +8,3 @@ class PriceService {\n x\n+    return prices.of(item.region());\n y"
     world.github.commits[-1].files[:] = [File(JAVA, patch, 1, 0)]
-    found = await walk(
+    investigation = await walk(
         world.source,
         PRICE.model_copy(
             update={"context": ((2, "x"), (3, "    return prices.of(item.region());"))}
         ),
     )
-    assert "another line stands there" in found.walk[0]
-    assert found.suspects[0].reasons[0] == f"wrote the line in {JAVA}, where it crashes"
+    assert "another line stands there" in investigation.walk[0]
+    assert investigation.suspects[0].reasons[0] == f"wrote the line in {JAVA}, where it crashes"
 
 
 async def test_who_wrote_the_line_that_logs_is_not_said_to_have_written_a_crash(
@@ -446,9 +450,16 @@ async def test_who_wrote_the_line_that_logs_is_not_said_to_have_written_a_crash(
         "+    return prices.get(item).cents();"
     )
     world.github.commits[-1].files[:] = [File(JAVA, patch, 1, 1)]
-    told = burning(PRICE).model_copy(update={"event_kind": "message", "exception_type": None})
-    case = incident().model_copy(update={"triage": told})
-    found = (await investigate(case, SHOP, world.source, False, datetime.now(UTC))).investigation
-    assert found.walk[0].startswith("Logged in PriceService.java:3")
-    assert found.suspects[0].reasons[0] == f"wrote {JAVA}:3, in the stack of the logged message"
-    assert "where it crashes" not in " ".join(found.suspects[0].reasons)
+    message_report = burning(PRICE).model_copy(
+        update={"event_kind": "message", "exception_type": None}
+    )
+    case = incident().model_copy(update={"triage": message_report})
+    investigation = (
+        await investigate(case, SHOP, world.source, False, datetime.now(UTC))
+    ).investigation
+    assert investigation.walk[0].startswith("Logged in PriceService.java:3")
+    assert (
+        investigation.suspects[0].reasons[0]
+        == f"wrote {JAVA}:3, in the stack of the logged message"
+    )
+    assert "where it crashes" not in " ".join(investigation.suspects[0].reasons)

@@ -48,8 +48,8 @@ async def rate(region: str) -> int:
 
 async def quote(*asked: Coroutine[Any, Any, int]) -> None:
     async with asyncio.TaskGroup() as group:
-        for one in asked:
-            group.create_task(one)
+        for coroutine in asked:
+            group.create_task(coroutine)
 
 
 async def number(text: str) -> int:

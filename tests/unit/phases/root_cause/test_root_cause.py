@@ -145,8 +145,8 @@ async def look(
     return answer.investigation
 
 
-def of(found: Investigation, kind: HypothesisKind) -> Hypothesis:
-    return next(h for h in found.hypotheses if h.kind is kind)
+def of(investigation: Investigation, kind: HypothesisKind) -> Hypothesis:
+    return next(h for h in investigation.hypotheses if h.kind is kind)
 
 
 # --- the whole of it ------------------------------------------------------------------------------
@@ -155,8 +155,8 @@ def of(found: Investigation, kind: HypothesisKind) -> Hypothesis:
 async def test_from_the_crash_to_commit_author_and_release(tmp_path: Path) -> None:
     repository, service = shop(tmp_path)
     culprit = repository.git("rev-parse", "v42~1")
-    found = await look(report(), service, LocalGit())
-    assert found.walk == (
+    investigation = await look(report(), service, LocalGit())
+    assert investigation.walk == (
         "Crashes in /srv/shop/shop/pay.py:3 in charge: rate = RATES[cart.currency]. Last touched "
         f"by {culprit[:9]} "
         "“Rates by currency (#12)” by Grace, 2024-05-01 03:00 UTC: new in 42.",
@@ -164,13 +164,13 @@ async def test_from_the_crash_to_commit_author_and_release(tmp_path: Path) -> No
         f"{repository.git('rev-parse', 'v41')[:9]} “Shop” by Ada, 2024-05-01 01:00 UTC: it "
         "was in 41 already.",
     )
-    first = found.suspects[0]
+    first = investigation.suspects[0]
     assert (first.sha, first.author) == (culprit, "Grace")
     assert first.reasons[0] == "wrote shop/pay.py:3, where it crashes"
     assert first.url == f"https://github.com/acme/shop/commit/{culprit}"
     assert first.pull_request == "https://github.com/acme/shop/pull/12"
-    assert len(found.suspects) == 3
-    assert (found.good, found.bad) == ("41", "42")
+    assert len(investigation.suspects) == 3
+    assert (investigation.good, investigation.bad) == ("41", "42")
 
 
 async def test_where_no_commit_explains_the_crash_it_is_said_and_others_come_first(
@@ -187,15 +187,21 @@ async def test_where_no_commit_explains_the_crash_it_is_said_and_others_come_fir
         targets=(V42,),
         recommendation=Recommendation(choice=Choice.INVESTIGATE, suspect=v43, target=V42),
     )
-    found = await look(triage, service, LocalGit())
-    assert any(note.startswith("None of the 6 commits in 42..43 explains") for note in found.notes)
-    assert (found.suspects, found.nearest) == ((), None), "nothing links any of them"
+    investigation = await look(triage, service, LocalGit())
+    assert any(
+        note.startswith("None of the 6 commits in 42..43 explains") for note in investigation.notes
+    )
+    assert (investigation.suspects, investigation.nearest) == ((), None), (
+        "nothing links any of them"
+    )
     kinds = [
-        h.kind for h in best_hypotheses(found.hypotheses, 9) if h.verdict is not Verdict.RULED_OUT
+        h.kind
+        for h in best_hypotheses(investigation.hypotheses, 9)
+        if h.verdict is not Verdict.RULED_OUT
     ]
     assert HypothesisKind.COMMIT not in kinds
     assert kinds[-1] is HypothesisKind.RELEASE
-    assert of(found, HypothesisKind.RELEASE).verdict is Verdict.OPEN
+    assert of(investigation, HypothesisKind.RELEASE).verdict is Verdict.OPEN
 
 
 async def test_where_no_commit_stands_out_the_nearest_is_named_and_blamed_for_nothing(
@@ -217,40 +223,47 @@ async def test_where_no_commit_stands_out_the_nearest_is_named_and_blamed_for_no
         targets=(V42,),
         recommendation=Recommendation(choice=Choice.INVESTIGATE, suspect=v43, target=V42),
     )
-    found = await look(triage, service, LocalGit())
-    assert found.suspects == ()
-    assert found.nearest is not None
-    assert (found.nearest.sha, found.nearest.subject) == (near, "Say goodbye (#77)")
-    assert found.nearest.pull_request == "https://github.com/acme/shop/pull/77"
-    assert not any("explains the crash" in note for note in found.notes), "said once"
-    assert HypothesisKind.COMMIT not in {h.kind for h in found.hypotheses}
-    walked = incident(triage, hypotheses=found.hypotheses, investigation=found)
-    assert leading_cause(walked).nearest == found.nearest
+    investigation = await look(triage, service, LocalGit())
+    assert investigation.suspects == ()
+    assert investigation.nearest is not None
+    assert (investigation.nearest.sha, investigation.nearest.subject) == (near, "Say goodbye (#77)")
+    assert investigation.nearest.pull_request == "https://github.com/acme/shop/pull/77"
+    assert not any("explains the crash" in note for note in investigation.notes), "said once"
+    assert HypothesisKind.COMMIT not in {h.kind for h in investigation.hypotheses}
+    walked = incident(triage, hypotheses=investigation.hypotheses, investigation=investigation)
+    assert leading_cause(walked).nearest == investigation.nearest
     assert leading_cause(walked).commit == ""
     assert proposed_cause(walked) is None
     assert commit_to_revert(walked) is None, "no revert is offered for it"
-    named = incident(triage, investigation=found, cause=Cause(text="x", at=NOW, commit="a" * 40))
+    named = incident(
+        triage, investigation=investigation, cause=Cause(text="x", at=NOW, commit="a" * 40)
+    )
     assert leading_cause(named).nearest is None
 
 
 async def test_every_question_is_asked_and_answered(tmp_path: Path) -> None:
     _, service = shop(tmp_path)
-    found = await look(report(), service, LocalGit())
-    assert [h.id for h in found.hypotheses] == [
-        f"H{n}" for n in range(1, len(found.hypotheses) + 1)
+    investigation = await look(report(), service, LocalGit())
+    assert [h.id for h in investigation.hypotheses] == [
+        f"H{n}" for n in range(1, len(investigation.hypotheses) + 1)
     ]
-    assert {h.kind for h in found.hypotheses} == set(HypothesisKind) - {HypothesisKind.OTHER}
-    assert all(h.says and h.predicts and h.check and h.found for h in found.hypotheses)
-    release, commit = of(found, HypothesisKind.RELEASE), of(found, HypothesisKind.COMMIT)
+    assert {h.kind for h in investigation.hypotheses} == set(HypothesisKind) - {
+        HypothesisKind.OTHER
+    }
+    assert all(h.says and h.predicts and h.check and h.found for h in investigation.hypotheses)
+    release, commit = (
+        of(investigation, HypothesisKind.RELEASE),
+        of(investigation, HypothesisKind.COMMIT),
+    )
     assert (release.verdict, commit.verdict) == (Verdict.SUPPORTED, Verdict.SUPPORTED)
     assert "3 min after its deploy started (2024-05-02 14:03 UTC)" in release.found
     assert commit.says.endswith("by Grace caused it: “Rates by currency (#12)”")
-    assert of(found, HypothesisKind.DATA).verdict is Verdict.RULED_OUT
-    dependency = of(found, HypothesisKind.DEPENDENCY)
+    assert of(investigation, HypothesisKind.DATA).verdict is Verdict.RULED_OUT
+    dependency = of(investigation, HypothesisKind.DEPENDENCY)
     assert dependency.verdict is Verdict.OPEN
     assert dependency.found.endswith("; no deploy of payments is known.")
-    assert "config/logging.yml" in of(found, HypothesisKind.CONFIGURATION).found
-    assert {h.kind for h in best_hypotheses(found.hypotheses, 2)} == {
+    assert "config/logging.yml" in of(investigation, HypothesisKind.CONFIGURATION).found
+    assert {h.kind for h in best_hypotheses(investigation.hypotheses, 2)} == {
         HypothesisKind.RELEASE,
         HypothesisKind.COMMIT,
     }
@@ -260,28 +273,28 @@ async def test_every_question_is_asked_and_answered(tmp_path: Path) -> None:
 
 
 async def test_without_a_source_the_rest_is_still_asked(tmp_path: Path) -> None:
-    found = await look(report(), Service(name="shop"), None, bisector=False)
-    assert found.walk[0] == "Crashes in /srv/shop/shop/pay.py:3 in charge."
+    investigation = await look(report(), Service(name="shop"), None, bisector=False)
+    assert investigation.walk[0] == "Crashes in /srv/shop/shop/pay.py:3 in charge."
     assert (
         "No source: `checkout` of shop is not set in the catalogue, so no commits and no blame."
-        in found.notes
+        in investigation.notes
     )
-    assert (found.good, found.bad) == (None, None)
-    assert any("no reproduction script is set up" in note for note in found.notes)
-    assert of(found, HypothesisKind.RELEASE).verdict is Verdict.SUPPORTED
+    assert (investigation.good, investigation.bad) == (None, None)
+    assert any("no reproduction script is set up" in note for note in investigation.notes)
+    assert of(investigation, HypothesisKind.RELEASE).verdict is Verdict.SUPPORTED
 
 
 async def test_a_clone_that_does_not_know_the_release(tmp_path: Path) -> None:
     _, service = shop(tmp_path)
     strange = report(suspect=Release(version="99"), running=Release(version="99"))
-    found = await look(strange, service, LocalGit())
-    assert found.suspects == ()
-    assert any("99 is not known in the clone of shop" in note for note in found.notes)
+    investigation = await look(strange, service, LocalGit())
+    assert investigation.suspects == ()
+    assert any("99 is not known in the clone of shop" in note for note in investigation.notes)
 
 
 async def test_before_triage_and_without_a_stack() -> None:
-    found = await look(None, Service(name="shop"), None)
-    assert found.notes == ("There is no triage yet: nothing to start the walk from.",)
+    investigation = await look(None, Service(name="shop"), None)
+    assert investigation.notes == ("There is no triage yet: nothing to start the walk from.",)
     bare = report(
         frames=(),
         frame=None,
@@ -291,10 +304,10 @@ async def test_before_triage_and_without_a_stack() -> None:
         running=None,
         manual_by="U1",
     )
-    found = await look(bare, Service(name="shop"), None)
-    assert found.walk == ()
-    assert "Sentry was not queried: there is no stack to walk along." in found.notes
-    assert found.hypotheses
+    investigation = await look(bare, Service(name="shop"), None)
+    assert investigation.walk == ()
+    assert "Sentry was not queried: there is no stack to walk along." in investigation.notes
+    assert investigation.hypotheses
 
 
 class Silent(LocalGit):
@@ -312,10 +325,10 @@ async def test_a_source_that_does_not_answer_ends_in_time(
 ) -> None:
     monkeypatch.setattr("phases.root_cause.investigate.SOURCE_SECONDS", 0.2)
     _, service = shop(tmp_path)
-    found = await look(report(), service, Silent())
-    assert any("did not answer within" in note for note in found.notes)
-    assert any("the disk is gone" in note for note in found.notes)
-    assert found.walk[0].startswith("Crashes in /srv/shop/shop/pay.py:3")
+    investigation = await look(report(), service, Silent())
+    assert any("did not answer within" in note for note in investigation.notes)
+    assert any("the disk is gone" in note for note in investigation.notes)
+    assert investigation.walk[0].startswith("Crashes in /srv/shop/shop/pay.py:3")
 
 
 class Slow(LocalGit):
@@ -330,11 +343,11 @@ async def test_a_slow_walk_costs_no_commits(
 ) -> None:
     monkeypatch.setattr("phases.root_cause.investigate.LINES_SECONDS", 1.0)
     _, service = shop(tmp_path)
-    found = await look(report(), service, Slow())
-    assert found.suspects, "the commits came"
+    investigation = await look(report(), service, Slow())
+    assert investigation.suspects, "the commits came"
     assert (
         "Who last touched the lines is not known: the source did not answer within 1 s."
-        in found.notes
+        in investigation.notes
     )
 
 
@@ -348,14 +361,16 @@ async def test_a_clone_whose_history_is_cut_accuses_nobody_and_says_what_that_co
     )
     repository.path.rename(tmp_path / "moved away")
     cut = service.model_copy(update={"checkout": str(tmp_path / "clone")})
-    found = await look(report(), cut, LocalGit())
-    assert found.suspects == ()
-    assert not any("Last touched" in step or "not in the source" in step for step in found.walk)
+    investigation = await look(report(), cut, LocalGit())
+    assert investigation.suspects == ()
+    assert not any(
+        "Last touched" in step or "not in the source" in step for step in investigation.walk
+    )
     assert any(
         note.startswith("Who last touched the lines is not known: the history of the clone is cut")
-        for note in found.notes
+        for note in investigation.notes
     )
-    assert any(note.startswith("The commits are not known: ") for note in found.notes)
+    assert any(note.startswith("The commits are not known: ") for note in investigation.notes)
 
 
 class Deaf(LocalGit):
@@ -370,10 +385,10 @@ class Deaf(LocalGit):
 
 async def test_what_could_not_be_asked_is_not_said_to_be_missing(tmp_path: Path) -> None:
     _, service = shop(tmp_path)
-    found = await look(report(), service, Deaf())
-    assert not any("not in the source" in step for step in found.walk)
-    assert found.suspects, "the commits came, whatever became of the lines"
-    assert any("the disk is gone" in note for note in found.notes)
+    investigation = await look(report(), service, Deaf())
+    assert not any("not in the source" in step for step in investigation.walk)
+    assert investigation.suspects, "the commits came, whatever became of the lines"
+    assert any("the disk is gone" in note for note in investigation.notes)
 
 
 # --- what the picture says ------------------------------------------------------------------------
@@ -388,25 +403,25 @@ async def test_one_customers_data_is_no_matter_of_a_release(tmp_path: Path) -> N
         organisations=(Share(name="Acme", events=400),),
     )
     old = report(blast=blast, suspect_minutes=60 * 30.0)
-    found = await look(old, service, LocalGit())
-    assert of(found, HypothesisKind.DATA).verdict is Verdict.SUPPORTED
-    assert of(found, HypothesisKind.RELEASE).verdict is Verdict.OPEN
-    assert (found.good, found.bad) == (None, None)
-    assert any("one user is hit" in note for note in found.notes)
+    investigation = await look(old, service, LocalGit())
+    assert of(investigation, HypothesisKind.DATA).verdict is Verdict.SUPPORTED
+    assert of(investigation, HypothesisKind.RELEASE).verdict is Verdict.OPEN
+    assert (investigation.good, investigation.bad) == (None, None)
+    assert any("one user is hit" in note for note in investigation.notes)
 
 
 async def test_a_release_that_does_not_explain_the_events_is_not_believed(tmp_path: Path) -> None:
     _, service = shop(tmp_path)
     point = "Earlier releases fail as well: 60 % of the events are theirs."
-    said = Recommendation(
+    recommendation = Recommendation(
         choice=Choice.INVESTIGATE,
         suspect=V42,
         target=V41,
         likely=Likelihood.UNLIKELY,
         points_away=(point,),
     )
-    found = await look(report(recommendation=said), service, LocalGit())
-    release = of(found, HypothesisKind.RELEASE)
+    investigation = await look(report(recommendation=recommendation), service, LocalGit())
+    release = of(investigation, HypothesisKind.RELEASE)
     assert (release.verdict, release.confidence) == (Verdict.OPEN, 0.15)
     assert "60 %" in release.found
 
@@ -427,7 +442,7 @@ async def test_a_neighbour_that_was_deployed_and_time_outs(tmp_path: Path) -> No
         source="webhook",
     )
     many = BlastRadius(users=Word.MANY, features=Word.MANY)
-    found = await look(
+    investigation = await look(
         report(
             issues=(late,),
             deploys_beside=(beside,),
@@ -440,9 +455,9 @@ async def test_a_neighbour_that_was_deployed_and_time_outs(tmp_path: Path) -> No
         service,
         LocalGit(),
     )
-    assert "payments 7" in of(found, HypothesisKind.DEPENDENCY).found
-    assert of(found, HypothesisKind.INFRASTRUCTURE).confidence > 0.5
-    assert "timed out" in of(found, HypothesisKind.INFRASTRUCTURE).found
+    assert "payments 7" in of(investigation, HypothesisKind.DEPENDENCY).found
+    assert of(investigation, HypothesisKind.INFRASTRUCTURE).confidence > 0.5
+    assert "timed out" in of(investigation, HypothesisKind.INFRASTRUCTURE).found
 
 
 @pytest.mark.parametrize("days", [1, 9])
@@ -456,11 +471,11 @@ async def test_another_service_that_was_deployed_long_before_is_ruled_out(
         started_at=NOW - timedelta(days=days),
         source="sentry",
     )
-    found = of(
+    dependency = of(
         await look(report(deploys_beside=(old,)), service, LocalGit()), HypothesisKind.DEPENDENCY
     )
-    assert found.verdict is Verdict.RULED_OUT
-    assert found.found == (
+    assert dependency.verdict is Verdict.RULED_OUT
+    assert dependency.found == (
         "No dependency changed in 41..42; "
         "no service that it depends on was deployed in the 2 h before."
     )
@@ -556,12 +571,14 @@ def test_a_bisect_that_cannot_tell_is_written_down() -> None:
 
 async def test_the_cause_is_the_bisects_else_the_best_that_is_supported(tmp_path: Path) -> None:
     _, service = shop(tmp_path)
-    found = await look(report(), service, LocalGit())
-    walked = incident(report(), hypotheses=found.hypotheses, suspects=found.suspects)
+    investigation = await look(report(), service, LocalGit())
+    walked = incident(
+        report(), hypotheses=investigation.hypotheses, suspects=investigation.suspects
+    )
     cause = proposed_cause(walked)
     assert cause is not None
     assert cause.text.endswith("by Grace, “Rates by currency (#12)”, shipped in 42, caused it.")
-    assert (cause.commit, cause.release, cause.by) == (found.suspects[0].sha, "42", None)
+    assert (cause.commit, cause.release, cause.by) == (investigation.suspects[0].sha, "42", None)
     assert cause.evidence
     bisected = Bisect(id="b", good="41", bad="42", state="found", culprit=CULPRIT)
     cause = proposed_cause(walked.model_copy(update={"bisect": bisected}))

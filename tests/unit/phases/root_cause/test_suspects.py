@@ -53,16 +53,16 @@ async def test_as_a_program_json_in_json_out() -> None:
             },
         ],
     }
-    code, told, complained = await firebreak("suspects", env={}, given=json.dumps(question))
+    code, output, complained = await firebreak("suspects", env={}, given=json.dumps(question))
     assert code == 0, complained
-    answer = json.loads(told)
+    answer = json.loads(output)
     assert [row["sha"] for row in answer] == ["a1", "b2"]
     assert all(set(row) == {"sha", "score", "confidence", "reasons"} for row in answer)
     assert complained == ""
 
 
 @pytest.mark.parametrize(
-    ("question", "said"),
+    ("question", "message"),
     [
         ("", "stdin is no JSON"),
         ("{", "stdin is no JSON"),
@@ -79,12 +79,12 @@ async def test_as_a_program_json_in_json_out() -> None:
     ],
 )
 def test_bad_input_is_one_clear_line(
-    question: str, said: str, capsys: pytest.CaptureFixture[str]
+    question: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = io.StringIO()
     assert suspects_main(io.StringIO(question), out) == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1
     assert out.getvalue() == ""
 
@@ -205,8 +205,8 @@ PATHS = (
     ],
 )
 def test_a_frames_file_finds_its_path(file: str, path: str | None) -> None:
-    found = PathIndex(PATHS).locate(file)
-    assert (found if len(found) == 1 else []) == ([path] if path else [])
+    paths = PathIndex(PATHS).locate(file)
+    assert (paths if len(paths) == 1 else []) == ([path] if path else [])
 
 
 def test_a_module_helps_where_the_file_is_a_bare_name() -> None:

@@ -458,7 +458,7 @@ def test_a_field_that_is_missing_leads_to_who_sets_it() -> None:
     """
     uses = "@@ -5,3 +5,3 @@ def page(cart):\n-    show(cart.rebate)\n+    show(cart.rebate, 2)\n"
     sets = "@@ -5,3 +5,4 @@ def offer(cart):\n     log(cart)\n+    cart.rebate = 1\n     a = 1\n"
-    found = ask(
+    ranked = ask(
         [frame("shop/cart.py", "total", 40)],
         {"type": "AttributeError", "value": "'NoneType' object has no attribute 'rebate'"},
         history(
@@ -466,5 +466,5 @@ def test_a_field_that_is_missing_leads_to_who_sets_it() -> None:
             commit("sets", "A rebate", **{"shop/views.py": sets}),
         ),
     )
-    assert found[0]["sha"] == "sets", found[:2]
-    assert found[0]["confidence"] > 5 * found[1]["confidence"]
+    assert ranked[0]["sha"] == "sets", ranked[:2]
+    assert ranked[0]["confidence"] > 5 * ranked[1]["confidence"]

@@ -369,7 +369,11 @@ def test_one_short_window_is_said_in_seconds():
 
 
 def test_an_incident_that_sentry_named_says_its_cause_and_peoples_own_words_stay():
-    told = {"exception_type": "KeyError", "exception_value": "'eu'", "wrapped_in": ("OrderFailed",)}
+    fields = {
+        "exception_type": "KeyError",
+        "exception_value": "'eu'",
+        "wrapped_in": ("OrderFailed",),
+    }
     for source, title in (
         ("sentry", "OrderFailed: no order, caused by KeyError: 'eu'"),
         ("person", "OrderFailed: no order"),
@@ -378,7 +382,7 @@ def test_an_incident_that_sentry_named_says_its_cause_and_peoples_own_words_stay
             title="OrderFailed: no order", source=Source(kind=source, text="Sentry")
         ).opened()
         for _ in range(2):
-            story.say(said.Triaged(report=report(**told)))
+            story.say(said.Triaged(report=report(**fields)))
         assert story.record.title == title
 
 
@@ -429,8 +433,8 @@ def test_the_decision_is_completed_in_place_when_the_measures_come():
 
 def test_what_was_taken_as_many_and_is_one_user_is_said_and_no_sev1():
     story = Story().opened().measured(unasked())
-    one = blast(Word.ONE, Word.ONE, top_features=(Share(name="cart", events=214),))
-    story.say(said.Triaged(report=report(Choice.INVESTIGATE, blast=one)))
+    one_user = blast(Word.ONE, Word.ONE, top_features=(Share(name="cart", events=214),))
+    story.say(said.Triaged(report=report(Choice.INVESTIGATE, blast=one_user)))
     assert story.record.severity is Severity.SEV3, "it was never measured as SEV1"
     assert story.in_channel == [
         "*Measured by now.* 1 user, cart; 214 events in 15 min. Recommended now: investigate."

@@ -20,10 +20,12 @@ async def burning(w: World, now: datetime, ahead: list[timedelta]) -> Triaged:
     w.burn("/cart", "/search", "/pay")
     sources = Sources(w.service, w.client, (), w.deployer, w.source)
 
-    def told() -> timedelta:
+    def clock_offset() -> timedelta:
         return ahead.pop(0) if len(ahead) > 1 else ahead[0]
 
-    return await triage_by_their_clock(now, told, lambda at: triage(incident(), sources, (), at))
+    return await triage_by_their_clock(
+        now, clock_offset, lambda at: triage(incident(), sources, (), at)
+    )
 
 
 @pytest.mark.parametrize("minutes", [-20, 20])
@@ -33,8 +35,8 @@ async def test_a_clock_that_is_twenty_minutes_off_is_noticed_and_said(
 ) -> None:
     ahead = timedelta(minutes=minutes)
     async with world() as w:
-        found = await burning(w, NOW - ahead, [ahead if known else timedelta(0), ahead])
-    report = found.report
+        triaged = await burning(w, NOW - ahead, [ahead if known else timedelta(0), ahead])
+    report = triaged.report
     assert report.recommendation.choice == "rollback"
     assert report.at == NOW - ahead, "it is our record"
     which = "behind" if minutes > 0 else "ahead of"
@@ -44,6 +46,6 @@ async def test_a_clock_that_is_twenty_minutes_off_is_noticed_and_said(
 
 async def test_clocks_that_nearly_agree_are_one() -> None:
     async with world() as w:
-        found = await burning(w, NOW, [timedelta(seconds=70)])
-    assert found.report.recommendation.choice == "rollback"
-    assert not any("clock" in note for note in found.report.notes)
+        triaged = await burning(w, NOW, [timedelta(seconds=70)])
+    assert triaged.report.recommendation.choice == "rollback"
+    assert not any("clock" in note for note in triaged.report.notes)

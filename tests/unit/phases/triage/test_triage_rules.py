@@ -46,14 +46,14 @@ def minutes(*pairs: tuple[int, int], incomplete: tuple[int, ...] = ()) -> Minute
     )
 
 
-def began(found: Minutes, usual: float = 0.0) -> int | None:
+def began(counts: Minutes, usual: float = 0.0) -> int | None:
     """Minutes ago."""
-    at = first_loud_minute(found, NOW - WINDOW, NOW, usual)
+    at = first_loud_minute(counts, NOW - WINDOW, NOW, usual)
     return None if at is None else round((FLOOR - at) / MINUTE)
 
 
 @pytest.mark.parametrize(
-    ("found", "usual", "expected"),
+    ("counts", "usual", "expected"),
     [
         (minutes((3, 5), (2, 5), (1, 5), (0, 2)), 0.0, 3),
         (minutes((200, 50), (3, 5), (2, 5)), 0.0, 3),  # an earlier run is another story
@@ -74,30 +74,30 @@ def began(found: Minutes, usual: float = 0.0) -> int | None:
     ],
 )
 def test_began_is_the_earliest_loud_minute_of_the_run(
-    found: Minutes, usual: float, expected: int | None
+    counts: Minutes, usual: float, expected: int | None
 ) -> None:
-    assert began(found, usual) == expected
+    assert began(counts, usual) == expected
 
 
 @given(st.dictionaries(st.integers(0, 60), st.integers(1, 500), min_size=1), st.floats(0, 20))
 def test_began_is_a_minute_with_events_and_its_run_reaches_the_window(
     counts: dict[int, int], usual: float
 ) -> None:
-    found = minutes(*counts.items())
-    at = first_loud_minute(found, NOW - WINDOW, NOW, usual)
+    event_counts = minutes(*counts.items())
+    at = first_loud_minute(event_counts, NOW - WINDOW, NOW, usual)
     if at is not None:
-        assert found.counts[at] >= 3 * usual
-        assert any(at <= m and m > NOW - WINDOW - MINUTE for m in found.counts)
+        assert event_counts.counts[at] >= 3 * usual
+        assert any(at <= m and m > NOW - WINDOW - MINUTE for m in event_counts.counts)
 
 
 def test_baseline_is_over_the_day_before_trouble_or_all_there_is() -> None:
-    found = minutes((300, 60), (200, 60), (5, 99), (0, 7), incomplete=(0,))
-    assert baseline(found, ago(5), None) == pytest.approx((120 / 1440, 1440))
-    assert baseline(found, ago(5), ago(245)) == pytest.approx((60 / 240, 240))  # a younger project
-    assert baseline(found, ago(5), ago(19)) == (0.0, 0.0)  # under 15 minutes of it
+    counts = minutes((300, 60), (200, 60), (5, 99), (0, 7), incomplete=(0,))
+    assert baseline(counts, ago(5), None) == pytest.approx((120 / 1440, 1440))
+    assert baseline(counts, ago(5), ago(245)) == pytest.approx((60 / 240, 240))  # a younger project
+    assert baseline(counts, ago(5), ago(19)) == (0.0, 0.0)  # under 15 minutes of it
     # Not asked for is not silent.
-    assert baseline(found, ago(5), None, ago(245)) == pytest.approx((60 / 240, 240))
-    assert baseline(found, ago(5), None, ago(9999)) == pytest.approx((120 / 1440, 1440))
+    assert baseline(counts, ago(5), None, ago(245)) == pytest.approx((60 / 240, 240))
+    assert baseline(counts, ago(5), None, ago(9999)) == pytest.approx((120 / 1440, 1440))
     # What may still grow is left out.
     assert baseline(minutes((30, 50), incomplete=(30,)), ago(5), None)[0] == 0.0
 
@@ -140,8 +140,8 @@ def row(**fields: object) -> IssueRow:
 )
 def test_which_issues_belong(fields: dict[str, object], belongs: bool) -> None:
     rows = [row(**fields)]
-    found = incident_issues(rows, NOW, WINDOW, {"7"}, find_fire(rows, None, NOW, WINDOW, NEW))
-    assert bool(found) == belongs
+    belonging = incident_issues(rows, NOW, WINDOW, {"7"}, find_fire(rows, None, NOW, WINDOW, NEW))
+    assert bool(belonging) == belongs
 
 
 # --- users and features ---------------------------------------------------------------------------
@@ -159,7 +159,7 @@ ATTACKER_AND_OTHERS = (
 
 
 @pytest.mark.parametrize(
-    ("seen", "day", "expected"),
+    ("event_picture", "day", "expected"),
     [
         (picture(0, 0), None, UserCount(Word.NOBODY, 0, False)),
         (picture(50, 1), None, UserCount(Word.ONE, 1, False)),
@@ -192,9 +192,9 @@ ATTACKER_AND_OTHERS = (
         (picture(5, None), None, UserCount(Word.MANY, None, True)),
     ],
 )
-def test_users(seen: EventPicture, day: int | None, expected: UserCount) -> None:
-    found = count_users(seen, day)
-    assert (found.word, found.count, found.inferred) == (
+def test_users(event_picture: EventPicture, day: int | None, expected: UserCount) -> None:
+    users = count_users(event_picture, day)
+    assert (users.word, users.count, users.inferred) == (
         expected.word,
         expected.count,
         expected.inferred,
@@ -256,14 +256,14 @@ def test_a_picture_of_any_numbers_becomes_sentences_that_hold_them(
     named: int, unnamed: int, bots: int, distinct: int, addresses: int
 ) -> None:
     events = named + unnamed + bots
-    seen = picture(
+    event_picture = picture(
         events,
         min(distinct, named),
         events_without_user=unnamed,
         events_of_not_users=bots,
         addresses=addresses,
     )
-    blast = blast_radius(seen, 5, {}, WINDOW, 0.2)
+    blast = blast_radius(event_picture, 5, {}, WINDOW, 0.2)
     assert blast.sentences
     assert all(s[0].isupper() or s[0].isdigit() for s in blast.sentences)
     assert (blast.users is Word.NOBODY) == (named + unnamed == 0)
@@ -275,14 +275,14 @@ def test_a_picture_of_any_numbers_becomes_sentences_that_hold_them(
 
 
 def test_the_manual_form_is_marked_and_recommends_nothing_measured() -> None:
-    said = ManualTriage(
+    form = ManualTriage(
         by="U1",
         users=Word.MANY,
         features=Word.MANY,
         feature_names=("cart", " pay "),
         report="all red",
     )
-    report = manual_report(said, SHOP, NOW)
+    report = manual_report(form, SHOP, NOW)
     assert report.manual_by == "U1"
     assert report.events == 0
     assert report.recommendation.choice is Choice.INVESTIGATE
@@ -292,7 +292,7 @@ def test_the_manual_form_is_marked_and_recommends_nothing_measured() -> None:
         "Reported by a person, not measured.",
     )
     assert severity_of(report) is Severity.SEV1
-    nobody = manual_report(said.model_copy(update={"users": Word.NOBODY}), SHOP, NOW)
+    nobody = manual_report(form.model_copy(update={"users": Word.NOBODY}), SHOP, NOW)
     assert severity_of(nobody) is Severity.SEV4
 
 
@@ -319,8 +319,8 @@ def test_versions_are_read_as_the_catalogue_writes_them() -> None:
 def test_a_fix_is_known_by_what_it_names(subject: str, known: bool) -> None:
     issues = [IssueSeen(id="1", short_id="SHOP-1", title="x", first_seen=NOW, events=1)]
     burning = incident(ticket=Ticket(id="t", identifier="ENG-7", url="https://linear.app/ENG-7"))
-    found = known_fix([HotfixRef(name="b", commit="c", subject=subject)], burning, issues)
-    assert found == ("b" if known else None)
+    fix = known_fix([HotfixRef(name="b", commit="c", subject=subject)], burning, issues)
+    assert fix == ("b" if known else None)
 
 
 def test_one_way_patterns() -> None:

@@ -50,7 +50,7 @@ def events(
 
 
 @pytest.mark.parametrize(
-    ("release", "times", "every", "found", "stragglers"),
+    ("release", "times", "every", "outcome", "stragglers"),
     [
         ("v3", 1, 1, "quiet", 1),  # one old tab
         (
@@ -70,25 +70,25 @@ def events(
     ],
 )
 async def test_an_alarm_is_judged_by_count_and_by_release(
-    release: str, times: int, every: float, found: str, stragglers: int
+    release: str, times: int, every: float, outcome: str, stragglers: int
 ):
     async with world() as w:
         incident = await recovered(w, 5)
         events(w, release, minutes=14.5, times=times, every=every)
-        told = await look_back(incident, SHOP, answers(incident), w.client, LOOK)
-    assert (told.outcome, told.events, told.stragglers) == (found, times, stragglers)
-    assert told.gone == (("v3",) if stragglers else ())
+        look = await look_back(incident, SHOP, answers(incident), w.client, LOOK)
+    assert (look.outcome, look.events, look.stragglers) == (outcome, times, stragglers)
+    assert look.gone == (("v3",) if stragglers else ())
 
 
 async def test_a_return_that_began_a_moment_ago_is_not_lost_in_a_quarter_of_an_hour():
     async with world() as w:
         incident = await recovered(w, 5)
         events(w, "v2", minutes=2.95, times=18, every=9.5)
-        told = await look_back(incident, SHOP, answers(incident), w.client, LOOK)
+        look = await look_back(incident, SHOP, answers(incident), w.client, LOOK)
         own = answers(incident, whole=False, alarm=False)
         soon = await look_back(incident, SHOP, own, w.client, LOOK)
-    assert (told.outcome, soon.outcome) == ("back", "back")
-    assert (told.events, told.minutes) == (soon.events, soon.minutes) == (18, 3.0)
+    assert (look.outcome, soon.outcome) == ("back", "back")
+    assert (look.events, look.minutes) == (soon.events, soon.minutes) == (18, 3.0)
 
 
 async def test_a_quiet_look_of_the_bots_own_is_one_cheap_call():
@@ -126,19 +126,19 @@ async def test_what_was_taken_back_is_known_by_its_commit_and_by_an_abbreviation
     sha = "4f0c" * 10
     async with world() as w:
         incident = await recovered(w, 5)
-        (one,) = incident.rounds
-        assert one.action is not None
-        acted = one.action.model_copy(update={"from_release": Release(version="v3", commit=sha)})
+        (round_,) = incident.rounds
+        assert round_.action is not None
+        acted = round_.action.model_copy(update={"from_release": Release(version="v3", commit=sha)})
         incident = incident.model_copy(
-            update={"rounds": (one.model_copy(update={"action": acted}),)}
+            update={"rounds": (round_.model_copy(update={"action": acted}),)}
         )
         assert taken_back_names(incident) == {"v3", sha}
         for name in (sha, sha[:7]):
             events(w, name, minutes=14, times=12, every=30)
-        told = await look_back(incident, SHOP, answers(incident), w.client, LOOK)
+        look = await look_back(incident, SHOP, answers(incident), w.client, LOOK)
         again = incident.model_copy(update={"heard": (f"deploy:{sha[:12]}@{ago(0).isoformat()}",)})
         assert taken_back_names(again) == frozenset()
-    assert (told.outcome, told.stragglers) == ("quiet", 24)
+    assert (look.outcome, look.stragglers) == ("quiet", 24)
 
 
 def down(w: World) -> str:
@@ -182,9 +182,9 @@ async def test_something_else_that_burns_is_seen_and_what_old_tabs_send_is_not()
             await look_back(incident, SHOP, answers(incident), w.client, LOOK)
         ).outcome == "quiet"
         events(w, "v2", minutes=10, times=30, every=5, error="Other: d")
-        told = await look_back(incident, SHOP, answers(incident), w.client, LOOK)
-    assert told.outcome == "fires"
-    assert told.text.endswith("Other: d: 30 events in 15 min")
+        look = await look_back(incident, SHOP, answers(incident), w.client, LOOK)
+    assert look.outcome == "fires"
+    assert look.text.endswith("Other: d: 30 events in 15 min")
 
 
 async def test_without_releases_every_event_counts_and_without_an_answer_none():
@@ -284,9 +284,9 @@ def test_more_than_usual_and_not_surely_back_is_said_in_the_channel_and_pages_no
     story.rings(alarm(story), "quiet", after=60, events=1)
     story.fires("alarm")
     story.looks_back("cannot tell", events=12)
-    (told,) = story.in_channel
-    assert "12 events in 15 min, where up to 3 are normal" in told
-    assert "I keep looking" in told
+    (message,) = story.in_channel
+    assert "12 events in 15 min, where up to 3 are normal" in message
+    assert "I keep looking" in message
     assert story.pages == []
     story.fires("alarm")
     story.looks_back("quiet", events=3)
@@ -296,9 +296,9 @@ def test_more_than_usual_and_not_surely_back_is_said_in_the_channel_and_pages_no
 def test_where_nothing_can_be_counted_a_person_is_asked_and_opens_it_again():
     story = mitigated()
     story.rings(alarm(story), "cannot tell", after=60, minutes=0, text="the clocks are apart")
-    (told,) = story.in_channel
-    assert "the clocks are apart. Please look: `/incident reopen INC-" in told
-    assert "0 events" not in told, "nothing was counted"
+    (message,) = story.in_channel
+    assert "the clocks are apart. Please look: `/incident reopen INC-" in message
+    assert "0 events" not in message, "nothing was counted"
     story.say(said.Reopen(by="U0BOB"))
     assert story.incident.status is Status.DECIDING
     assert (len(story.incident.rounds), story.incident.recovered_at) == (2, None)
@@ -307,9 +307,9 @@ def test_where_nothing_can_be_counted_a_person_is_asked_and_opens_it_again():
 def test_while_sentry_is_away_it_is_said_once_asked_again_and_nobody_is_paged():
     story = mitigated()
     story.rings(alarm(story), "not asked", after=60, text="Sentry does not answer (503)")
-    (told,) = story.in_channel
-    assert "Sentry cannot be queried whether it is back (Sentry does not answer (503))" in told
-    assert "nobody is paged until it answers" in told
+    (message,) = story.in_channel
+    assert "Sentry cannot be queried whether it is back (Sentry does not answer (503))" in message
+    assert "nobody is paged until it answers" in message
     for _ in range(40):
         assert story.due("alarm") <= 5 * 60
         story.fires("alarm")
@@ -379,26 +379,26 @@ def test_an_answer_that_comes_twice_or_late_changes_nothing():
     story = mitigated()
     story.say(alarm(story), after=60)
     (effect,) = story.wants(wanted.LookBack)
-    told = said.GuardLooked(
+    answer = said.GuardLooked(
         look=effect.look, at=story.now, outcome="back", events=240, minutes=1, allowed=3
     )
-    story.say(told)
+    story.say(answer)
     rounds = story.record.rounds
-    story.say(told)
+    story.say(answer)
     assert (story.last.effects, story.last.entries, story.record.rounds) == ((), (), rounds)
     story = mitigated()
     story.say(alarm(story), after=60)
     story.say(said.Cancel(by="U0BOB", reason="load test"))
-    story.say(told)
+    story.say(answer)
     assert (story.last.effects, story.record.status) == ((), Status.CANCELLED)
 
 
 def test_what_the_watch_after_a_deploy_saw_itself_is_said_at_once():
     story = mitigated()
-    seen = said.AddEvidence(
+    action = said.AddEvidence(
         evidence=evidence(story.now + timedelta(minutes=9)), issue="99", looked=True
     )
-    story.say(seen, after=540)
+    story.say(action, after=540)
     assert story.in_channel[0].startswith("*Fires again:*")
     assert len(story.pages) == 1
 

@@ -58,14 +58,16 @@ async def before(w: World) -> BeforeAction:
         burning, SHOP, w.client, ids_of(burning.triage), burning.rounds[0], CLOCK
     )
     assert isinstance(answer, tuple)
-    found, remembered = answer
+    measured, remembered = answer
     assert remembered
-    known = baseline(burning, found)
-    assert known.spread == (SPREAD_ASSUMED if found.calm_spread is None else found.calm_spread)
-    in_round = burning.rounds[0].model_copy(update={"before": found})
+    known = baseline(burning, measured)
+    assert known.spread == (
+        SPREAD_ASSUMED if measured.calm_spread is None else measured.calm_spread
+    )
+    in_round = burning.rounds[0].model_copy(update={"before": measured})
     remembering = burning.model_copy(update={"rounds": (in_round,)})
     assert baseline(remembering) == known, "the guard knows it from the round"
-    return found
+    return measured
 
 
 def ids_of(report: object) -> tuple[str, ...]:
@@ -74,20 +76,20 @@ def ids_of(report: object) -> tuple[str, ...]:
 
 async def test_a_steady_fire_scatters_less_than_is_assumed():
     async with world() as w:
-        found = await before(w)
-    assert found.calm_spread == SPREAD_ASSUMED, "nothing came before, so nothing tells"
-    assert found.burning_spread is not None
-    assert found.burning_spread < SPREAD_ASSUMED
-    assert burning_rate(found).spread == found.burning_spread
+        measured = await before(w)
+    assert measured.calm_spread == SPREAD_ASSUMED, "nothing came before, so nothing tells"
+    assert measured.burning_spread is not None
+    assert measured.burning_spread < SPREAD_ASSUMED
+    assert burning_rate(measured).spread == measured.burning_spread
 
 
 async def test_where_sentry_has_no_minutes_the_widest_scatter_is_assumed():
     async with world() as w:
         w.refusing.refuse("/events-timeseries/", status=404)
         w.refusing.refuse("/events-stats/", status=404)
-        found = await before(w)
-    assert (found.calm_spread, found.burning_spread) == (None, None)
-    assert burning_rate(found).spread == SPREAD_ASSUMED
+        measured = await before(w)
+    assert (measured.calm_spread, measured.burning_spread) == (None, None)
+    assert burning_rate(measured).spread == SPREAD_ASSUMED
     old = BeforeAction.model_validate({"events": 60, "minutes": 10})
     assert burning_rate(old).spread == SPREAD_ASSUMED, "a record of an older version"
 
@@ -108,8 +110,8 @@ async def checked(w: World, minutes: float, *, number: int = 2, doubt: str = "")
     )
     at = CLOCK + timedelta(minutes=minutes)
     check = Recheck(burning, SHOP, w.client, NoEndpoint(), at, doubt)
-    told = await check.look(1, number)
-    return told.look
+    looked = await check.look(1, number)
+    return looked.look
 
 
 class NoEndpoint:
@@ -119,10 +121,10 @@ class NoEndpoint:
 
 async def test_what_old_tabs_brought_first_is_no_trouble_at_the_last_check():
     async with world() as w:
-        seen = await checked(w, 10)
-    assert seen.verdict is LookVerdict.RECOVERED
-    assert (seen.events, seen.minutes) == (0, 5.0)
-    assert "only the newest 5 min count; 30 events came before" in seen.reasons
+        look = await checked(w, 10)
+    assert look.verdict is LookVerdict.RECOVERED
+    assert (look.events, look.minutes) == (0, 5.0)
+    assert "only the newest 5 min count; 30 events came before" in look.reasons
 
 
 @pytest.mark.parametrize(("minutes", "doubt"), [(5, ""), (10, "the clock was set")])
@@ -130,9 +132,9 @@ async def test_the_first_check_and_a_doubted_clock_know_no_newest_minutes(
     minutes: float, doubt: str
 ) -> None:
     async with world() as w:
-        seen = await checked(w, minutes, doubt=doubt)
-    assert seen.verdict is not LookVerdict.RECOVERED
-    assert seen.events == 30
+        look = await checked(w, minutes, doubt=doubt)
+    assert look.verdict is not LookVerdict.RECOVERED
+    assert look.events == 30
 
 
 async def test_trouble_that_goes_on_in_the_newest_minutes_is_not_recovered():
@@ -147,6 +149,6 @@ async def test_trouble_that_goes_on_in_the_newest_minutes_is_not_recovered():
             release="v2",
             function="f",
         )
-        seen = await checked(w, 10)
-    assert seen.verdict is LookVerdict.NOT_RECOVERED
-    assert seen.events == 70
+        look = await checked(w, 10)
+    assert look.verdict is LookVerdict.NOT_RECOVERED
+    assert look.events == 70

@@ -65,8 +65,8 @@ def test_large_counts_go_on_where_the_exact_ones_end(spread: float, chance: floa
 
 
 @given(st.floats(0.1, 600), st.floats(0.1, 600), spreads)
-def test_more_events_expected_allow_more(one: float, other: float, spread: float) -> None:
-    less, more = sorted((one, other))
+def test_more_events_expected_allow_more(first: float, other: float, spread: float) -> None:
+    less, more = sorted((first, other))
     for limit in (at_most, at_least_above):
         assert limit(less, spread, 0.01) <= limit(more, spread, 0.01)
 
@@ -120,5 +120,5 @@ def test_without_a_measure_before_nothing_is_recovery() -> None:
 
 def test_over_simulated_series_wrong_verdicts_are_as_rare_as_they_must_be() -> None:
     """`make bench` does the same with more series, and prints the rates."""
-    for what, number, found, most in rates(1500):
-        assert most is None or found <= most + 3 * math.sqrt(most / number), what
+    for what, number, rate, most in rates(1500):
+        assert most is None or rate <= most + 3 * math.sqrt(most / number), what

@@ -22,19 +22,19 @@ def glanced(story: Story, verdict: LookVerdict = LookVerdict.TOO_FEW, **fields: 
     due = story.timers["glance"].action
     assert isinstance(due, said.LookDue)
     story.fires("glance")
-    one = Look(number=1, minute=due.minute, at=story.now, verdict=verdict)
-    one = one.model_copy(update={"minutes": due.minute - 1.0, "unchanged": 40.0, **fields})
-    story.say(said.Looked(round=1, look=one))
+    look = Look(number=1, minute=due.minute, at=story.now, verdict=verdict)
+    look = look.model_copy(update={"minutes": due.minute - 1.0, "unchanged": 40.0, **fields})
+    story.say(said.Looked(round=1, look=look))
 
 
 def test_each_minute_between_the_checks_is_looked_at_and_the_checks_own_are_not():
     story = verifying()
     clock = story.now
-    seen: list[float] = []
+    minutes: list[float] = []
     while "glance" in story.timers:
-        seen.append(round((story.timers["glance"].at - clock).total_seconds() / 60, 1))
+        minutes.append(round((story.timers["glance"].at - clock).total_seconds() / 60, 1))
         glanced(story)
-    assert seen == [1, 2, 3, 4, 6, 7, 8, 9]
+    assert minutes == [1, 2, 3, 4, 6, 7, 8, 9]
     assert story.due("look") is not None, "the checks come all the same"
 
 
@@ -54,8 +54,8 @@ def test_what_is_known_is_on_the_decision_and_nowhere_else():
     story = verifying()
     story.fires("glance")
     assert story.wants(wanted.LookAgain) == [wanted.LookAgain(round=1, number=1, minute=1)]
-    one = Look(number=1, minute=1, at=story.now, verdict=LookVerdict.TOO_FEW, unchanged=40)
-    story.say(said.Looked(round=1, look=one))
+    look = Look(number=1, minute=1, at=story.now, verdict=LookVerdict.TOO_FEW, unchanged=40)
+    story.say(said.Looked(round=1, look=look))
     assert (story.in_channel, story.in_thread, story.noted) == ([], [], [])
     assert "decision:1" in story.last.dirty
     current = story.record.round
@@ -141,11 +141,11 @@ async def test_it_goes_on_in_the_release_that_runs_and_that_is_told():
     async with world() as w:
         burning = await burned(w)
         loads(w, 6, "v2")
-        told = await glance(w, burning)
-    assert told.look.verdict is LookVerdict.NOT_RECOVERED
-    assert (told.look.events, told.look.minutes, told.look.traffic) == (30, 5.0, 1.0)
-    assert told.before is not None
-    assert told.before.traffic.burning is not None, "asked once, and remembered"
+        looked = await glance(w, burning)
+    assert looked.look.verdict is LookVerdict.NOT_RECOVERED
+    assert (looked.look.events, looked.look.minutes, looked.look.traffic) == (30, 5.0, 1.0)
+    assert looked.before is not None
+    assert looked.before.traffic.burning is not None, "asked once, and remembered"
 
 
 async def test_what_came_since_the_look_before_declines_and_that_is_not_told():
@@ -155,10 +155,10 @@ async def test_what_came_since_the_look_before_declines_and_that_is_not_told():
         storm = Look(
             number=1, minute=4, at=ago(2), verdict=LookVerdict.TOO_FEW, events=140, minutes=3
         )
-        told = await glance(w, looked_at(burning, storm))
+        looked = await glance(w, looked_at(burning, storm))
         even = await glance(w, looked_at(burning, storm.model_copy(update={"events": 90})))
-    assert told.look.events == even.look.events == 150
-    assert told.look.verdict is LookVerdict.TOO_FEW, "10 in two minutes, after 90 in three"
+    assert looked.look.events == even.look.events == 150
+    assert looked.look.verdict is LookVerdict.TOO_FEW, "10 in two minutes, after 90 in three"
     assert even.look.verdict is LookVerdict.NOT_RECOVERED
 
 
@@ -168,28 +168,28 @@ async def test_a_look_that_counted_the_grace_is_not_compared_with():
         loads(w, 30, "v2", minutes=5)
         at = CLOCK + timedelta(minutes=1.5)
         early = Look(number=1, minute=1, at=at, verdict=LookVerdict.TOO_FEW, events=149)
-        told = await glance(w, looked_at(burning, early))
-    assert told.look.verdict is LookVerdict.NOT_RECOVERED
+        looked = await glance(w, looked_at(burning, early))
+    assert looked.look.verdict is LookVerdict.NOT_RECOVERED
 
 
 async def test_what_the_old_release_still_sends_is_shown_and_no_proof():
     async with world() as w:
         burning = await burned(w)
         loads(w, 6, "v3")
-        told = await glance(w, burning)
-    assert told.look.verdict is LookVerdict.TOO_FEW
-    assert told.look.events == 30
-    assert told.look.reasons[-1] == "30 of v3, which was taken back"
+        looked = await glance(w, burning)
+    assert looked.look.verdict is LookVerdict.TOO_FEW
+    assert looked.look.events == 30
+    assert looked.look.reasons[-1] == "30 of v3, which was taken back"
 
 
 async def test_quiet_is_shown_with_the_traffic_and_says_nothing_yet():
     async with world() as w:
         burning = await burned(w)
         w.local.traffic(6, since=ago(6.5))
-        told = await glance(w, burning)
-    assert told.look.verdict is LookVerdict.TOO_FEW
-    assert (told.look.events, round(told.look.unchanged)) == (0, 9)
-    assert told.look.traffic == 0.3
+        looked = await glance(w, burning)
+    assert looked.look.verdict is LookVerdict.TOO_FEW
+    assert (looked.look.events, round(looked.look.unchanged)) == (0, 9)
+    assert looked.look.traffic == 0.3
 
 
 async def test_a_round_that_knows_what_was_before_asks_four_questions_a_minute_at_most():
@@ -211,16 +211,16 @@ async def test_without_sentry_nothing_is_said():
     async with world() as w:
         burning = await burned(w)
         w.refusing.refuse("/events/", status=503)
-        told = await glance(w, burning)
-    assert told.look.verdict is LookVerdict.UNREACHABLE
+        looked = await glance(w, burning)
+    assert looked.look.verdict is LookVerdict.UNREACHABLE
 
 
 def remembering(burning: Incident, before: BeforeAction) -> Incident:
-    one = burning.rounds[0].model_copy(update={"before": before})
-    return burning.model_copy(update={"rounds": (one,)})
+    round_ = burning.rounds[0].model_copy(update={"before": before})
+    return burning.model_copy(update={"rounds": (round_,)})
 
 
 def looked_at(burning: Incident, before: Look) -> Incident:
     """The look of the minute before was this one."""
-    one = burning.rounds[0].model_copy(update={"glance": before})
-    return burning.model_copy(update={"rounds": (one,)})
+    round_ = burning.rounds[0].model_copy(update={"glance": before})
+    return burning.model_copy(update={"rounds": (round_,)})

@@ -50,7 +50,7 @@ def judged(
 
 
 @pytest.mark.parametrize(
-    ("events", "usual", "burning", "quiet", "found"),
+    ("events", "usual", "burning", "quiet", "outcome"),
     [
         (0, 0.0, 30.0, 0.0, "quiet"),
         (
@@ -73,9 +73,9 @@ def judged(
     ],
 )
 def test_back_is_what_is_surely_no_recovery(
-    events: int, usual: float, burning: float, quiet: float, found: Found
+    events: int, usual: float, burning: float, quiet: float, outcome: Found
 ):
-    assert judged(events, Measured(usual, DAY), Measured(burning, 30), quiet, MINUTES)[0] == found
+    assert judged(events, Measured(usual, DAY), Measured(burning, 30), quiet, MINUTES)[0] == outcome
 
 
 per_minute = st.one_of(st.just(0.0), st.floats(0.01, 400))
@@ -89,21 +89,21 @@ def test_never_back_where_the_recheck_would_not_say_not_recovered(
 ):
     base, fire = Measured(usual, over), Measured(burning, 30)
     held = limits_for(base, fire, MINUTES)
-    found, allowed = judged(events, base, fire, quiet, MINUTES)
+    outcome, allowed = judged(events, base, fire, quiet, MINUTES)
     assert allowed == held.allowed
-    if found == "back":
+    if outcome == "back":
         assert events > held.burning
         assert events >= SIZE
         assert events >= 3 * max(usual, quiet) * MINUTES
         assert judged(events + 1, base, fire, quiet, MINUTES)[0] == "back", "more of it is no less"
-    if found == "quiet":
+    if outcome == "quiet":
         assert events <= held.recovered
 
 
 def test_over_simulated_series_nothing_is_opened_again_over_quiet() -> None:
     """`make bench` does the same with more series, and prints the rates."""
-    for what, number, found, most in guard_rates(400):
-        assert most is None or found <= most + 3 * math.sqrt(most / number), what
+    for what, number, rate, most in guard_rates(400):
+        assert most is None or rate <= most + 3 * math.sqrt(most / number), what
 
 
 # --- one look, over the local Sentry and real HTTP ------------------------------------------------
@@ -114,7 +114,7 @@ def first(incident: Incident) -> GuardLook:
     return GuardLook(until=incident.guard_until, number=1, seeds=len(incident.seeds))
 
 
-async def seen(
+async def guard_look(
     w: World, incident: Incident, now: datetime = NOW, doubt: str = ""
 ) -> said.GuardLooked:
     return await look_back(incident, SHOP, first(incident), w.client, now, doubt=doubt)
@@ -135,20 +135,20 @@ def fire(w: World, *, minutes: float, times: int = 60, error: str = "Oops: a") -
 async def test_a_fire_that_came_back_is_seen_and_what_burned_before_recovery_is_not_counted():
     async with world() as w:
         incident = await recovered(w, 5)
-        assert (await seen(w, incident)).outcome == "quiet", (
+        assert (await guard_look(w, incident)).outcome == "quiet", (
             "the fire of before lies within these 15 minutes"
         )
         fire(w, minutes=2)
-        told = await seen(w, incident)
-    assert (told.outcome, told.events, told.minutes, told.allowed) == ("back", 60, 5.0, 3)
+        look = await guard_look(w, incident)
+    assert (look.outcome, look.events, look.minutes, look.allowed) == ("back", 60, 5.0, 3)
 
 
 async def test_only_the_last_quarter_of_an_hour_counts():
     async with world() as w:
         incident = await recovered(w, 5)
         fire(w, minutes=4)
-        soon = await seen(w, incident, now=NOW + timedelta(minutes=10))
-        later = await seen(w, incident, now=NOW + timedelta(minutes=25))
+        soon = await guard_look(w, incident, now=NOW + timedelta(minutes=10))
+        later = await guard_look(w, incident, now=NOW + timedelta(minutes=25))
     assert (soon.events, soon.minutes, soon.outcome) == (60, 15.0, "back")
     assert (later.events, later.minutes, later.outcome) == (0, 15.0, "quiet"), "it burns no more"
 
@@ -169,8 +169,8 @@ async def test_a_clock_that_was_set_says_nothing_is_back():
     async with world() as w:
         incident = await recovered(w, 5)
         fire(w, minutes=2)
-        assert (await seen(w, incident, doubt="the clock was set")).outcome == "cannot tell"
-        back = await seen(w, incident, now=ago(30))  # when it burned for the first time
+        assert (await guard_look(w, incident, doubt="the clock was set")).outcome == "cannot tell"
+        back = await guard_look(w, incident, now=ago(30))  # when it burned for the first time
     assert (back.outcome, back.events, back.minutes) == ("cannot tell", 0, 0.0)
 
 
@@ -179,7 +179,7 @@ async def test_sentry_that_cannot_be_asked_is_no_news():
         incident = await recovered(w, 5)
         fire(w, minutes=2)
         w.faults.always("sentry.*", Fault(status=429, retry_after=600))
-        assert (await seen(w, incident)).outcome == "not asked"
+        assert (await guard_look(w, incident)).outcome == "not asked"
     assert (await look_back(incident, SHOP, first(incident), None, NOW)).outcome == "cannot tell", (
         "nobody to ask later"
     )
@@ -245,22 +245,22 @@ def test_a_look_that_an_earlier_version_left_in_redis_is_made_and_the_next_ones_
 
 
 def test_what_is_back_goes_the_way_of_sentrys_own_alert():
-    story, told = mitigated(), mitigated()
+    story, alarmed = mitigated(), mitigated()
     looked(story, "back", 240)
-    alarm = said.SeenAgain(issue="41", evidence=evidence(told.now + timedelta(minutes=1)))
-    told.rings(alarm, after=60, events=240)
+    alarm = said.SeenAgain(issue="41", evidence=evidence(alarmed.now + timedelta(minutes=1)))
+    alarmed.rings(alarm, after=60, events=240)
     again = "240 events in 15 min, where up to 3 are normal"
     assert story.record.rounds[-1].why == f"it is back: {again}"
     assert story.on_ticket == [f"It is back: {again}. To be decided again."]
-    assert len(story.pages) == len(told.pages) == 1
-    assert story.roots == told.roots == 1
+    assert len(story.pages) == len(alarmed.pages) == 1
+    assert story.roots == alarmed.roots == 1
     assert "guard" not in story.timers
-    assert [e.type for e in story.last.effects] == [e.type for e in told.last.effects]
-    assert (story.last.dirty, story.last.cancels) == (told.last.dirty, told.last.cancels)
+    assert [e.type for e in story.last.effects] == [e.type for e in alarmed.last.effects]
+    assert (story.last.dirty, story.last.cancels) == (alarmed.last.dirty, alarmed.last.cancels)
     assert (story.record.status, story.record.recovered_at, story.claims) == (
         Status.DECIDING,
         None,
-        told.claims,
+        alarmed.claims,
     )
 
 

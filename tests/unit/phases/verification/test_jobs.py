@@ -37,12 +37,12 @@ def test_a_job_is_found_wherever_its_runs_lie(
 ) -> None:
     every, lasts = period
     counts = runs(every, lasts, first, 720 + burning, 3)
-    found = found_job(counts, burning, ACTION)
+    job = found_job(counts, burning, ACTION)
     if any(counts[-burning:]):
-        assert found is not None
-        assert (found.every, found.lasts) == period
-        assert (found.at - ACTION) // MINUTE % every == first % every
-        assert set(by_runs(counts, ACTION, found)) == {3 * lasts}
+        assert job is not None
+        assert (job.every, job.lasts) == period
+        assert (job.at - ACTION) // MINUTE % every == first % every
+        assert set(by_runs(counts, ACTION, job)) == {3 * lasts}
 
 
 @given(st.integers(0, 2**32), st.floats(0.02, 4), st.integers(5, 60))

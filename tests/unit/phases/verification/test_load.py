@@ -37,13 +37,15 @@ per_minute = st.floats(0.01, 600)
 shares = st.floats(0, 4)
 
 
-def seen(per_minute: float, minutes: float, rate: float = 1.0) -> TrafficSeen:
+def traffic(per_minute: float, minutes: float, rate: float = 1.0) -> TrafficSeen:
     requests = per_minute * minutes
     return TrafficSeen(requests=requests, kept=round(requests * rate), minutes=minutes)
 
 
 def before(per_minute: float = 600, rate: float = 1.0) -> TrafficBefore:
-    return TrafficBefore(usual=seen(per_minute, DAY, rate), burning=seen(per_minute, 15, rate))
+    return TrafficBefore(
+        usual=traffic(per_minute, DAY, rate), burning=traffic(per_minute, 15, rate)
+    )
 
 
 def halves(events: int, minutes: float) -> tuple[Half, Half]:
@@ -68,11 +70,14 @@ def test_whole_traces_tell_the_share_itself(share: float) -> None:
 
 @given(st.floats(0.05, 4))
 def test_a_sample_tells_less_and_a_smaller_one_still_less(share: float) -> None:
-    tenth = compare_traffic(before(rate=0.1), seen(600 * share, 4, 0.1))
-    thin = compare_traffic(before(rate=0.02), seen(600 * share, 4, 0.02))
+    tenth = compare_traffic(before(rate=0.1), traffic(600 * share, 4, 0.1))
+    thin = compare_traffic(before(rate=0.02), traffic(600 * share, 4, 0.02))
     assert tenth.of_fire == pytest.approx(thin.of_fire) == pytest.approx(share)
     assert thin.doubt > tenth.doubt > 0
-    fires = [limits_for(Measured(1, DAY), Measured(100, 15), 4, one).quiet for one in (thin, tenth)]
+    fires = [
+        limits_for(Measured(1, DAY), Measured(100, 15), 4, sampled).quiet
+        for sampled in (thin, tenth)
+    ]
     assert (
         fires[0] <= fires[1] <= limits_for(Measured(1, DAY), Measured(100, 15), 4, of(share)).quiet
     )
@@ -80,7 +85,7 @@ def test_a_sample_tells_less_and_a_smaller_one_still_less(share: float) -> None:
 
 
 def test_what_nobody_measured_is_not_known():
-    now = seen(600, 4)
+    now = traffic(600, 4)
     few = TrafficSeen(requests=20, kept=LEAST_REQUESTS - 1, minutes=15)
     assert compare_traffic(None, now) == UNKNOWN
     assert compare_traffic(TrafficBefore(), now) == UNKNOWN
@@ -92,16 +97,16 @@ def test_what_nobody_measured_is_not_known():
 
 
 def test_an_outage_is_measured_against_the_usual_traffic():
-    nobody_came = TrafficBefore(usual=seen(600, DAY), burning=seen(0, 15))
-    assert compare_traffic(nobody_came, seen(600, 4)).of_fire == 1
-    assert compare_traffic(nobody_came, seen(0, 4)).gone
+    nobody_came = TrafficBefore(usual=traffic(600, DAY), burning=traffic(0, 15))
+    assert compare_traffic(nobody_came, traffic(600, 4)).of_fire == 1
+    assert compare_traffic(nobody_came, traffic(0, 4)).gone
 
 
 @given(per_minute, per_minute, st.floats(1, 30), shares, shares)
 def test_more_traffic_allows_more_and_asks_for_less_quiet(
-    usual: float, burning: float, minutes: float, one: float, other: float
+    usual: float, burning: float, minutes: float, first: float, other: float
 ) -> None:
-    less, more = sorted((one, other))
+    less, more = sorted((first, other))
     base, fire = Measured(usual, DAY), Measured(burning, 15)
     low, high = limits_for(base, fire, minutes, of(less)), limits_for(base, fire, minutes, of(more))
     assert low.allowed <= high.allowed
@@ -115,9 +120,9 @@ def test_more_traffic_allows_more_and_asks_for_less_quiet(
 
 @given(per_minute, per_minute, st.floats(0.5, 9), st.integers(0, 5000), st.integers(0, 5000))
 def test_more_events_are_never_a_sign_of_help(
-    usual: float, burning: float, minutes: float, one: int, other: int
+    usual: float, burning: float, minutes: float, first: int, other: int
 ) -> None:
-    fewer, more = sorted((one, other))
+    fewer, more = sorted((first, other))
     known = Measured(usual, DAY), Measured(burning, 15)
     few, many = halves(fewer, minutes), halves(more, minutes)
     assert surely_goes_on(few, *known) <= surely_goes_on(many, *known)
@@ -135,8 +140,8 @@ def test_no_number_is_recovery_and_not_helping(
 ) -> None:
     base, fire = Measured(usual, DAY), Measured(burning, 15)
     held = limits_for(base, fire, minutes)
-    told = surely_goes_on(halves(events, minutes), base, fire)
-    assert not (told and 2 * events <= held.recovered)
+    goes_on = surely_goes_on(halves(events, minutes), base, fire)
+    assert not (goes_on and 2 * events <= held.recovered)
 
 
 @given(per_minute, per_minute, st.floats(0.5, 9), st.integers(0, 5000))
@@ -245,15 +250,15 @@ def test_forty_a_minute_that_go_on_are_told_after_two_minutes():
 
 
 @given(st.floats(0, 5000), st.floats(0, 5000))
-def test_stragglers_are_a_small_part_of_the_fire(one: float, other: float) -> None:
-    less, more = sorted((one, other))
+def test_stragglers_are_a_small_part_of_the_fire(first: float, other: float) -> None:
+    less, more = sorted((first, other))
     assert STRAGGLERS <= most_stragglers(less) <= most_stragglers(more)
     assert most_stragglers(1000) < 250
 
 
 @given(st.floats(0, 5000), st.floats(0, 60), st.floats(0, 60))
-def test_stragglers_decline(would_have_come: float, one: float, other: float) -> None:
-    sooner, later = sorted((one, other))
+def test_stragglers_decline(would_have_come: float, first: float, other: float) -> None:
+    sooner, later = sorted((first, other))
     assert most_stragglers_later(would_have_come, later) <= most_stragglers_later(
         would_have_come, sooner
     )

@@ -69,21 +69,21 @@ def rolled_back(**fields: object) -> Incident:
             source="bot",
         ),
     )
-    one = Round(
+    round_ = Round(
         number=1, opened_at=NOW, why="triage", action=action, looks=(look(),), verdict="recovered"
     )
     given = {
         "detected_at": ALERT,
         "triage": report(deploys=deploys, suspect=Release(version="1.3.0")),
-        "rounds": (one,),
+        "rounds": (round_,),
         "picture": chart_of(burned(), ALERT, RECOVERED, WINDOW),
         "recovered_at": RECOVERED,
     }
     return incident(**{**given, **fields})
 
 
-def shown(one: Incident) -> Message:
-    return views.say(Say(text="*Recovered.* 40 → 0 events a minute.", picture=True), one)
+def shown(record: Incident) -> Message:
+    return views.say(Say(text="*Recovered.* 40 → 0 events a minute.", picture=True), record)
 
 
 def test_from_half_an_hour_before_the_alert_to_now() -> None:
@@ -98,12 +98,12 @@ def test_from_half_an_hour_before_the_alert_to_now() -> None:
 
 
 def test_what_happened_stands_where_it_happened() -> None:
-    found = {
+    marks = {
         point.label: [mark.word for mark in point.marks]
         for point in chart_points(rolled_back())
         if point.marks
     }
-    assert found == {"-6": ["deploy"], "0": ["alert"], "6": ["rollback"], "9": ["recovered"]}
+    assert marks == {"-6": ["deploy"], "0": ["alert"], "6": ["rollback"], "9": ["recovered"]}
     assert [mark.says for mark in chart_marks(rolled_back())] == [
         "deploy of 1.3.0",
         "alert",
@@ -126,18 +126,18 @@ def test_words_that_do_not_fit_on_the_axis_are_letters() -> None:
 
 
 def test_what_came_after_the_picture_or_was_never_done_is_not_in_it() -> None:
-    one = rolled_back().rounds[0]
-    assert one.action is not None
-    later = one.model_copy(
+    round_ = rolled_back().rounds[0]
+    assert round_.action is not None
+    later = round_.model_copy(
         update={
             "number": 2,
-            "action": one.action.model_copy(update={"started_at": RECOVERED + 30 * MINUTE}),
+            "action": round_.action.model_copy(update={"started_at": RECOVERED + 30 * MINUTE}),
         }
     )
-    never = one.model_copy(
-        update={"number": 3, "action": one.action.model_copy(update={"result": "not started"})}
+    never = round_.model_copy(
+        update={"number": 3, "action": round_.action.model_copy(update={"result": "not started"})}
     )
-    assert chart_marks(rolled_back(rounds=(one, later, never))) == chart_marks(rolled_back())
+    assert chart_marks(rolled_back(rounds=(round_, later, never))) == chart_marks(rolled_back())
 
 
 @given(
@@ -150,8 +150,8 @@ def test_every_event_is_in_it_once(
     minutes: int, seconds: int, window: int, counts: dict[int, int]
 ) -> None:
     now = ALERT + minutes * MINUTE + timedelta(seconds=seconds)
-    found = Minutes(counts={ALERT + at * MINUTE: n for at, n in counts.items()})
-    picture = chart_of(found, ALERT, now, window * MINUTE)
+    by_minute = Minutes(counts={ALERT + at * MINUTE: n for at, n in counts.items()})
+    picture = chart_of(by_minute, ALERT, now, window * MINUTE)
     if picture is None:
         assert now - ALERT > LONGEST, "the alert itself is too long ago"
         return
@@ -160,7 +160,7 @@ def test_every_event_is_in_it_once(
         "one span begins with the alert"
     )
     assert chart_begin(ALERT, now, window * MINUTE) <= picture.begin <= ALERT
-    inside = [n for at, n in found.counts.items() if picture.begin <= at < now]
+    inside = [n for at, n in by_minute.counts.items() if picture.begin <= at < now]
     assert sum(picture.counts) == sum(inside)
     last = now - (picture.begin + (len(picture.counts) - 1) * timedelta(seconds=picture.seconds))
     assert MINUTE <= last < timedelta(seconds=picture.seconds) + MINUTE
@@ -168,25 +168,25 @@ def test_every_event_is_in_it_once(
 
 def test_short_windows_are_shown_in_seconds() -> None:
     assert quick_chart(ALERT, RECOVERED, WINDOW) is None, "whole minutes are enough"
-    found = quick_chart(ALERT, ALERT + timedelta(seconds=47), timedelta(seconds=60))
-    assert found is not None
-    empty, spans = found
+    chart = quick_chart(ALERT, ALERT + timedelta(seconds=47), timedelta(seconds=60))
+    assert chart is not None
+    empty, spans = chart
     assert (empty.seconds, len(spans), spans[0][0]) == (10, 16, ALERT - 2 * MINUTE)
     assert spans[-1] == (ALERT + timedelta(seconds=30), ALERT + timedelta(seconds=47))
-    assert all(one[1] == other[0] for one, other in itertools.pairwise(spans)), "no event is lost"
-    one = rolled_back(
+    assert all(span[1] == other[0] for span, other in itertools.pairwise(spans)), "no event is lost"
+    record = rolled_back(
         picture=empty.model_copy(update={"counts": tuple(range(16))}), recovered_at=None, rounds=()
     )
-    assert [p.label for p in chart_points(one)][10:13] == ["-20", "-10", "0"]
-    assert chart_points(one)[-1].per_minute == round(15 * 60 / 17, 1)
-    assert "each for 10 s" in chart_in_words(one)
-    assert any("Seconds since the alert" in line for line in mermaid_chart(one))
+    assert [p.label for p in chart_points(record)][10:13] == ["-20", "-10", "0"]
+    assert chart_points(record)[-1].per_minute == round(15 * 60 / 17, 1)
+    assert "each for 10 s" in chart_in_words(record)
+    assert any("Seconds since the alert" in line for line in mermaid_chart(record))
 
 
 def test_the_same_numbers_in_chart_words_and_adr() -> None:
-    one = rolled_back()
-    numbers = [point.per_minute for point in chart_points(one)]
-    message = shown(one)
+    record = rolled_back()
+    numbers = [point.per_minute for point in chart_points(record)]
+    message = shown(record)
     chart = next(b for b in message.rich if b["type"] == "data_visualization")["chart"]
     assert [point["value"] for point in chart["series"][0]["data"]] == numbers
     assert chart["axis_config"]["categories"][8:] == [
@@ -197,12 +197,12 @@ def test_the_same_numbers_in_chart_words_and_adr() -> None:
         "6 rollback",
         "9 recovered",
     ]
-    said = chart_in_words(one)
-    assert [float(n) for n in re.findall(r"(?:[:,]|\]) (?=\d)([\d.]+)", said)] == numbers
-    assert "[alert] 40, 40, [rollback to 1.2.0] 0, [recovered] 0." in said
+    words = chart_in_words(record)
+    assert [float(n) for n in re.findall(r"(?:[:,]|\]) (?=\d)([\d.]+)", words)] == numbers
+    assert "[alert] 40, 40, [rollback to 1.2.0] 0, [recovered] 0." in words
     for text in (message.text, plain({"blocks": list(message.blocks)})):
         assert "[deploy of 1.3.0] 0, 26.7, [alert] 40, 40," in text
-    bars = next(line for line in mermaid_chart(one) if line.strip().startswith("bar"))
+    bars = next(line for line in mermaid_chart(record) if line.strip().startswith("bar"))
     assert [float(n) for n in re.findall(r"[\d.]+", bars)] == numbers
     check_message_blocks(list(message.rich), rich=True)
     check_message_blocks(list(message.blocks), rich=False)
@@ -221,8 +221,8 @@ def test_without_minutes_of_sentry_there_is_none() -> None:
 
 
 def test_the_adr_draws_it_and_escapes_what_others_named() -> None:
-    one = rolled_back()
-    action = one.rounds[0].action
+    record = rolled_back()
+    action = record.rounds[0].action
     assert action is not None
     nasty = action.model_copy(update={"to_release": Release(version='1.2.0"] <b>*x*')})
     written = Postmortem(
@@ -235,8 +235,8 @@ def test_the_adr_draws_it_and_escapes_what_others_named() -> None:
         by="U0ALICE",
         at=NOW,
     )
-    rounds = (one.rounds[0].model_copy(update={"action": nasty}),)
-    text = adr_text(one.model_copy(update={"postmortem": written, "rounds": rounds}), (), 1, {})
+    rounds = (record.rounds[0].model_copy(update={"action": nasty}),)
+    text = adr_text(record.model_copy(update={"postmortem": written, "rounds": rounds}), (), 1, {})
     drawing = text.split("```mermaid\n")[1].split("```")[0]
     assert drawing.startswith("xychart-beta\n")
     assert '"-6 D", "-3", "0 A", "3", "6 R", "9 E"]' in drawing

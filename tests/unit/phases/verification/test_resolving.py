@@ -35,7 +35,7 @@ async def resolver(w: World) -> AsyncIterator[SentryIssues]:
 def sends(w: World, release: str) -> str:
     """Return the issue's status after one more event of this release."""
     w.burn("/cart", since=-1, times=1, release=release)
-    issue = min(w.local.issues.values(), key=lambda one: one.id)
+    issue = min(w.local.issues.values(), key=lambda candidate: candidate.id)
     status = issue.status
     w.local.set_status(issue.id, "resolved", resolution=issue.resolution)
     return status
@@ -150,7 +150,7 @@ async def test_without_the_scope_it_says_which_one_and_out_of_reach_it_is_tried_
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "error"),
     [
         (
             400,
@@ -166,19 +166,19 @@ async def test_without_the_scope_it_says_which_one_and_out_of_reach_it_is_tried_
     ],
 )
 async def test_an_overload_is_no_word_on_the_release_and_no_other_way_is_tried(
-    status: int, said: str
+    status: int, error: str
 ) -> None:
     async with world() as w, resolver(w) as issues:
         w.deployed("v3", 22)
         w.burn("/cart")
         [(id, issue)] = w.local.issues.items()
-        w.faults.next("sentry.issue", Fault(status=status, error=said))
+        w.faults.next("sentry.issue", Fault(status=status, error=error))
         with pytest.raises(HttpError) as away:
             await issues.resolve([str(id)], [Way("v3"), Way(next=True)])
         assert away.value.retryable
         assert issue.status == "unresolved"
         assert await issues.resolve([str(id)], [Way("v3"), Way(next=True)]) == (Way("v3"),)
-        w.faults.always("sentry.releases", Fault(status=status, error=said))
+        w.faults.always("sentry.releases", Fault(status=status, error=error))
         with pytest.raises(HttpError) as unlisted:
             await issues.after("v3", ("shop",))
         assert unlisted.value.retryable, (
@@ -243,10 +243,10 @@ def test_recovery_wants_every_issue_of_the_incident_in_what_was_read_back() -> N
     story = verifying()
     assert not story.wants(wanted.ResolveIssues)
     story.looked(LookVerdict.RECOVERED)
-    [one] = story.wants(wanted.ResolveIssues)
-    assert (one.taken_back, one.release) == ("1.3.0", None), "never in what was gone back to"
+    [effect] = story.wants(wanted.ResolveIssues)
+    assert (effect.taken_back, effect.release) == ("1.3.0", None), "never in what was gone back to"
     assert (
-        set(one.issues) == {i for i in story.record.triage.issue_ids if i.isdigit()}
+        set(effect.issues) == {i for i in story.record.triage.issue_ids if i.isdigit()}
         if story.record.triage
         else set()
     )
@@ -265,8 +265,8 @@ def test_recovery_wants_every_issue_of_the_incident_in_what_was_read_back() -> N
 
 def test_after_a_hotfix_in_its_release_and_after_another_fix_in_none() -> None:
     story = Story().opened().measured().hotfixed().deployed().recovered()
-    [one] = story.wants(wanted.ResolveIssues)
-    assert (one.release, one.commit, one.taken_back) == (FIX.version, FIX.commit, None)
+    [effect] = story.wants(wanted.ResolveIssues)
+    assert (effect.release, effect.commit, effect.taken_back) == (FIX.version, FIX.commit, None)
     story.say(said.IssuesResolved(resolved=1, release="ab" * 20))
     assert story.in_thread[-1].startswith("1 Sentry issue set to resolved in ababababa. "), (
         "a commit by its beginning"
@@ -274,8 +274,8 @@ def test_after_a_hotfix_in_its_release_and_after_another_fix_in_none() -> None:
     story = Story().opened().measured()
     story.say(said.DecideFixed(by="U0BOB", round=1, sentence="flag off"))
     story.recovered()
-    [one] = story.wants(wanted.ResolveIssues)
-    assert (one.release, one.commit, one.taken_back) == (None, None, None)
+    [effect] = story.wants(wanted.ResolveIssues)
+    assert (effect.release, effect.commit, effect.taken_back) == (None, None, None)
 
 
 def test_a_person_s_word_resolves_them_too_and_a_drill_none() -> None:
@@ -296,8 +296,8 @@ def test_refused_it_stays_with_people_who_get_the_links() -> None:
             resolved=0, release=None, refused=why, links=("https://sentry.example/issues/1/",)
         )
     )
-    told = story.in_thread[-1]
-    assert why in told
-    assert "https://sentry.example/issues/1/" in told
+    message = story.in_thread[-1]
+    assert why in message
+    assert "https://sentry.example/issues/1/" in message
     story.say(said.IssuesResolved(resolved=0, release=None))
     assert story.in_thread == [], "switched off: nothing to say"

@@ -102,10 +102,10 @@ async def test_a_count_that_is_not_there_is_neither_recovery_nor_a_quiet_look(bo
         incident = await recovered(w, 5)
         assert incident.guard_until is not None
         instead.answer(COUNT, body)
-        told = await look_back(
+        answer = await look_back(
             incident, SHOP, GuardLook(until=incident.guard_until, number=1, seeds=0), w.client, NOW
         )
-    assert told.outcome == "not asked"
+    assert answer.outcome == "not asked"
 
 
 async def test_releases_without_their_counts_make_no_return_of_what_stragglers_send() -> None:

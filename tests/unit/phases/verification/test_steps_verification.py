@@ -112,11 +112,11 @@ def test_the_picture_of_a_recovery_is_kept_and_shown_with_it_and_a_persons_word_
     shown = Picture(begin=story.now, until=story.now, seconds=180, counts=(0, 40, 0))
     story.say(said.Looked(round=1, look=look(), picture=shown))
     assert story.record.picture == shown
-    assert [one.picture for one in story.wants(wanted.Say)] == [True]
+    assert [message.picture for message in story.wants(wanted.Say)] == [True]
     by_hand = asked()
     by_hand.say(said.ConfirmRecovery(by="U0ALICE", round=1, recovered=True))
     assert by_hand.record.picture is None
-    assert not any(one.picture for one in by_hand.wants(wanted.Say))
+    assert not any(message.picture for message in by_hand.wants(wanted.Say))
 
 
 @pytest.mark.parametrize("first", [LookVerdict.NOT_RECOVERED, LookVerdict.TOO_FEW])

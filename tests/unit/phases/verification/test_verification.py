@@ -117,15 +117,18 @@ def test_recovered_is_never_said_over_too_many_events_or_a_bad_endpoint(
 
 async def test_silence_after_the_rollback_is_recovered() -> None:
     async with world() as w:
-        seen = await look(w, await burned(w))
-    assert seen.verdict is LookVerdict.RECOVERED
-    assert (seen.events, seen.allowed, seen.minutes) == (0, 3, 5.0)
+        measurement = await look(w, await burned(w))
+    assert measurement.verdict is LookVerdict.RECOVERED
+    assert (measurement.events, measurement.allowed, measurement.minutes) == (0, 3, 5.0)
     # One every 10 s, from the beginning to the rollback.
-    assert seen.before_per_minute == pytest.approx(6, abs=0.1)
-    assert seen.unchanged == pytest.approx(30, abs=0.5)
-    assert seen.reasons[0] == "0 events where up to 3 are normal, about 30 if nothing had changed"
-    assert seen.after_per_minute == 0
-    assert "no endpoint to check" in seen.reasons
+    assert measurement.before_per_minute == pytest.approx(6, abs=0.1)
+    assert measurement.unchanged == pytest.approx(30, abs=0.5)
+    assert (
+        measurement.reasons[0]
+        == "0 events where up to 3 are normal, about 30 if nothing had changed"
+    )
+    assert measurement.after_per_minute == 0
+    assert "no endpoint to check" in measurement.reasons
 
 
 def monitored(w: World, at: timedelta, times: int = 1) -> str:
@@ -152,21 +155,21 @@ async def test_a_monitors_issue_behind_ten_louder_ones_is_no_recovery() -> None:
         monitored(w, timedelta(minutes=18))
         burning = await burned(w)
         assert burning.triage is not None
-        assert all(one.category == "error" for one in burning.triage.issues)
-        seen = await look(w, burning)
-    assert (seen.events, seen.verdict) == (0, LookVerdict.TOO_FEW)
-    assert any("cannot be counted as errors" in why for why in seen.reasons)
+        assert all(issue.category == "error" for issue in burning.triage.issues)
+        measurement = await look(w, burning)
+    assert (measurement.events, measurement.verdict) == (0, LookVerdict.TOO_FEW)
+    assert any("cannot be counted as errors" in why for why in measurement.reasons)
 
 
 async def test_a_monitors_issue_that_an_alert_named_since_triage_is_no_recovery() -> None:
     async with world() as w:
         burning = await burned(w)
         named = burning.model_copy(update={"seeds": (monitored(w, timedelta(minutes=7)),)})
-        seen = await look(w, named)
+        measurement = await look(w, named)
         w.faults.always("sentry.issue", Fault(status=503))
         unknown = await look(w, named)
-    assert seen.verdict is LookVerdict.TOO_FEW
-    assert "SHOP-2 cannot be counted as errors" in seen.reasons[1]
+    assert measurement.verdict is LookVerdict.TOO_FEW
+    assert "SHOP-2 cannot be counted as errors" in measurement.reasons[1]
     assert unknown.verdict is LookVerdict.UNREACHABLE, "what that is nobody knows"
 
 
@@ -190,11 +193,11 @@ async def test_events_within_the_grace_do_not_count_and_later_ones_do() -> None:
             w.local.load(
                 "Oops: a", at=at, times=times, transaction="/cart", release="v2", function="f"
             )
-        seen = await look(w, burning)
-    assert seen.events == 4
-    assert (seen.verdict, seen.better) == (LookVerdict.TOO_FEW, True)
-    assert seen.after_per_minute == 0.8
-    assert seen.reasons[0].startswith("4 events where up to 3 are normal, ")
+        measurement = await look(w, burning)
+    assert measurement.events == 4
+    assert (measurement.verdict, measurement.better) == (LookVerdict.TOO_FEW, True)
+    assert measurement.after_per_minute == 0.8
+    assert measurement.reasons[0].startswith("4 events where up to 3 are normal, ")
 
 
 async def test_an_issue_new_in_the_release_that_now_runs_is_not_recovered() -> None:
@@ -202,9 +205,9 @@ async def test_an_issue_new_in_the_release_that_now_runs_is_not_recovered() -> N
         burning = await burned(w)
         w.local.load("Other: b", at=ago(2), transaction="/pay", release="v2", function="g")
         w.local.load("Third: c", at=ago(2), transaction="/pay", release="v3", function="h")
-        seen = await look(w, burning)
-    assert seen.verdict is LookVerdict.NOT_RECOVERED
-    assert seen.new_issues == ("SHOP-2",)
+        measurement = await look(w, burning)
+    assert measurement.verdict is LookVerdict.NOT_RECOVERED
+    assert measurement.new_issues == ("SHOP-2",)
 
 
 @pytest.mark.parametrize(
@@ -228,11 +231,11 @@ async def test_fixed_another_way_what_is_new_in_what_runs_is_not_recovered(
         fixed = RoundAction(
             kind=ActionKind.FIXED, by="U1", at=ACTED, started_at=ACTED, result="done", sentence="x"
         )
-        one = burning.rounds[0].model_copy(update={"action": fixed})
+        round_ = burning.rounds[0].model_copy(update={"action": fixed})
         w.local.load("Other: b", at=ago(2), transaction="/pay", release=release, function="g")
-        seen = await look(w, burning.model_copy(update={"rounds": (one,)}))
-    assert seen.new_issues == new
-    assert (seen.verdict is LookVerdict.NOT_RECOVERED) == bool(new)
+        measurement = await look(w, burning.model_copy(update={"rounds": (round_,)}))
+    assert measurement.new_issues == new
+    assert (measurement.verdict is LookVerdict.NOT_RECOVERED) == bool(new)
 
 
 async def test_the_rate_before_is_counted_while_it_was_left_alone_an_hour_at_most() -> None:
@@ -249,17 +252,17 @@ async def test_the_rate_before_is_counted_while_it_was_left_alone_an_hour_at_mos
 
 def test_a_round_is_left_alone_until_somebody_acts() -> None:
     action = RoundAction(kind=ActionKind.FIXED, by="U1", at=ACTED)
-    one = Round(number=1, opened_at=ago(14), why="x", action=action)
-    assert acted_at(one, CLOCK) == ACTED
+    round_ = Round(number=1, opened_at=ago(14), why="x", action=action)
+    assert acted_at(round_, CLOCK) == ACTED
     assert acted_at(None, CLOCK) == CLOCK
 
 
 async def test_trouble_acted_on_before_triage_saw_it_begin_has_the_rate_since_its_first_event():
     async with world() as w:
         burning = await burned_for_seconds(w)
-        seen = await look(w, burning)
-    assert seen.before_per_minute == pytest.approx(60, rel=0.1)
-    assert seen.verdict is LookVerdict.RECOVERED
+        measurement = await look(w, burning)
+    assert measurement.before_per_minute == pytest.approx(60, rel=0.1)
+    assert measurement.verdict is LookVerdict.RECOVERED
 
 
 async def burned_for_seconds(w: World) -> Incident:
@@ -291,12 +294,12 @@ async def test_a_hotfix_s_new_issues_carry_its_commit() -> None:
             "to_release": shipped,
             "proof": DeployProof(after=shipped.version),
         }
-        one = burning.rounds[0].model_copy(update={"action": action.model_copy(update=change)})
+        round_ = burning.rounds[0].model_copy(update={"action": action.model_copy(update=change)})
         w.local.load(
             "Other: b", at=ago(2), transaction="/pay", release=shipped.commit or "", function="g"
         )
-        seen = await look(w, burning.model_copy(update={"rounds": (one,)}))
-    assert seen.new_issues == ("SHOP-2",)
+        measurement = await look(w, burning.model_copy(update={"rounds": (round_,)}))
+    assert measurement.new_issues == ("SHOP-2",)
 
 
 async def test_too_few_events_before_to_tell_anything() -> None:
@@ -315,17 +318,17 @@ async def test_too_few_events_before_to_tell_anything() -> None:
             triage=report,
             rounds=(Round(number=1, opened_at=ago(9), why="x", clock_started_at=ago(6)),),
         )
-        seen = await look(w, burning)
-    assert seen.verdict is LookVerdict.TOO_FEW
+        measurement = await look(w, burning)
+    assert measurement.verdict is LookVerdict.TOO_FEW
 
 
 async def test_sentry_out_of_reach_is_a_verdict_and_never_recovered() -> None:
     async with world() as w:
         burning = await burned(w)
         w.faults.always("sentry.*", Fault(status=503))
-        seen = await look(w, burning)
-    assert seen.verdict is LookVerdict.UNREACHABLE
-    assert "Sentry has a fault of its own (503)" in seen.reasons[0]
+        measurement = await look(w, burning)
+    assert measurement.verdict is LookVerdict.UNREACHABLE
+    assert "Sentry has a fault of its own (503)" in measurement.reasons[0]
 
 
 async def test_what_counts_alone_say_stands_whatever_else_could_not_be_asked() -> None:
@@ -347,16 +350,16 @@ async def test_what_counts_alone_say_stands_whatever_else_could_not_be_asked() -
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     ["Query timeout. Please try again.", "Invalid query. Argument to function is wrong type."],
 )
-async def test_counts_that_could_not_be_asked_are_never_recovery(said: str) -> None:
+async def test_counts_that_could_not_be_asked_are_never_recovery(message: str) -> None:
     async with world() as w:
         burning = await burned(w)
-        w.refusing.refuse("/events/", said=said)
-        seen = await look(w, burning)
-    assert seen.verdict is LookVerdict.UNREACHABLE
-    assert said.partition(".")[0] in seen.reasons[0]
+        w.refusing.refuse("/events/", message=message)
+        measurement = await look(w, burning)
+    assert measurement.verdict is LookVerdict.UNREACHABLE
+    assert message.partition(".")[0] in measurement.reasons[0]
 
 
 async def test_errors_that_stop_do_not_say_that_a_monitors_issue_is_over() -> None:
@@ -371,22 +374,24 @@ async def test_errors_that_stop_do_not_say_that_a_monitors_issue_is_over() -> No
         watched = report.model_copy(
             update={"issues": (*report.issues, down), "issue_ids": (*report.issue_ids, "9")}
         )
-        seen = await look(w, burning.model_copy(update={"triage": watched}))
-    assert seen.verdict is LookVerdict.TOO_FEW
-    assert any(reason.startswith("SHOP-9 cannot be counted as errors") for reason in seen.reasons)
+        measurement = await look(w, burning.model_copy(update={"triage": watched}))
+    assert measurement.verdict is LookVerdict.TOO_FEW
+    assert any(
+        reason.startswith("SHOP-9 cannot be counted as errors") for reason in measurement.reasons
+    )
 
 
 async def test_without_sentry_or_without_issues_nothing_is_measured() -> None:
-    one = Round(number=1, opened_at=ago(9), why="x", clock_started_at=ago(6))
+    round_ = Round(number=1, opened_at=ago(9), why="x", clock_started_at=ago(6))
     endpoint = HttpEndpoint()
-    check = Recheck(incident(rounds=(one,)), SHOP, None, endpoint, NOW)
+    check = Recheck(incident(rounds=(round_,)), SHOP, None, endpoint, NOW)
     none = await check.look(1, 1)
     assert none.look.verdict is LookVerdict.TOO_FEW, "there is nobody to ask again every minute"
     assert look_sentence(none.look) == "Sentry is not set up, so nothing was measured."
     async with world() as w:
-        seen = await look(w, incident(rounds=(one,)))
-    assert seen.verdict is LookVerdict.TOO_FEW
-    assert "no Sentry issue belongs to this incident" in seen.reasons[0]
+        measurement = await look(w, incident(rounds=(round_,)))
+    assert measurement.verdict is LookVerdict.TOO_FEW
+    assert "no Sentry issue belongs to this incident" in measurement.reasons[0]
     await endpoint.aclose()
 
 
@@ -394,9 +399,9 @@ async def test_a_plan_without_discover_counts_by_issues() -> None:
     async with world(discover=False) as w:
         burning = await burned(w)
         w.local.load("Oops: a", at=ago(3), times=7, transaction="/cart", release="v3", function="f")
-        seen = await look(w, burning)
-    assert (seen.events, seen.verdict) == (7, LookVerdict.TOO_FEW)
-    assert (seen.better, seen.said) == (True, "better, not over")
+        measurement = await look(w, burning)
+    assert (measurement.events, measurement.verdict) == (7, LookVerdict.TOO_FEW)
+    assert (measurement.better, measurement.said) == (True, "better, not over")
 
 
 async def test_the_endpoint_is_tried_three_times_and_a_bad_one_is_not_recovered() -> None:
@@ -431,9 +436,9 @@ def test_what_runs_after_a_round() -> None:
     action = RoundAction(
         kind=ActionKind.ROLLBACK, by="U1", at=NOW, to_release=Release(version="v2"), result="done"
     )
-    one = Round(number=1, opened_at=NOW, why="x", action=action)
-    assert running_release(one) == "v2"
+    round_ = Round(number=1, opened_at=NOW, why="x", action=action)
+    assert running_release(round_) == "v2"
     proven = action.model_copy(update={"proof": DeployProof(after="v1")})
-    assert running_release(one.model_copy(update={"action": proven})) == "v1"
-    assert running_release(one.model_copy(update={"action": None})) is None
+    assert running_release(round_.model_copy(update={"action": proven})) == "v1"
+    assert running_release(round_.model_copy(update={"action": None})) is None
     assert running_release(None) is None

@@ -216,9 +216,9 @@ async def test_a_deploy_gets_none_of_the_bots_secrets(
     deployer = CommandDeployer(tmp_path / "state")
     await deployer.start(service, "d", Release(version="42"), hotfix=False)
     await until_over(deployer, service, "d")
-    seen = (tmp_path / "shop" / "env").read_text()
-    assert "SLACK" not in seen
-    assert "SHOP_REGION=eu-west" in seen
+    environment = (tmp_path / "shop" / "env").read_text()
+    assert "SLACK" not in environment
+    assert "SHOP_REGION=eu-west" in environment
 
 
 async def test_a_deploy_that_hangs_is_stopped_with_its_children(tmp_path: Path) -> None:
@@ -279,11 +279,11 @@ def starter(service: Service, deployer: CommandDeployer) -> Callable[[int], Awai
     """The effect that starts a deploy, by the number of its try."""
     incident = SimpleNamespace(drill=False)
 
-    async def found(job: object) -> SimpleNamespace:
+    async def incident_of(job: object) -> SimpleNamespace:
         return incident
 
     ctx: Any = SimpleNamespace(
-        incident=found, service=lambda _: service, deployer_for=lambda _: deployer
+        incident=incident_of, service=lambda _: service, deployer_for=lambda _: deployer
     )
     running, to = Release(version="43"), Release(version="42")
     effect = StartDeploy(deploy_id="d", kind=ActionKind.ROLLBACK, to=to, running=running)

@@ -172,10 +172,10 @@ def test_the_bots_settings_stay_with_the_bot(monkeypatch: pytest.MonkeyPatch) ->
     assert len(secret) > 12
     for name in (*secret, "GIT_DIR"):
         monkeypatch.setenv(name, "x")
-    kept = child_environment({"LC_ALL": "C"})
-    assert kept["LC_ALL"] == "C"
-    assert kept["PATH"] == os.environ["PATH"]
-    assert not {*secret, "GIT_DIR"} & set(kept)
+    environment = child_environment({"LC_ALL": "C"})
+    assert environment["LC_ALL"] == "C"
+    assert environment["PATH"] == os.environ["PATH"]
+    assert not {*secret, "GIT_DIR"} & set(environment)
 
 
 def test_records_are_written_once_and_whole(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_log_that_grows_too_large_keeps_its_tail(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"x" * (records.KEEP_OUTPUT_BYTES + 1) + b"\nlast")
     records.cut_down(path)
-    kept = path.read_bytes()
-    assert len(kept) < 2 * records.TAIL_BYTES
-    assert kept.startswith(b"[earlier output was cut]")
-    assert kept.endswith(b"\nlast")
+    tail = path.read_bytes()
+    assert len(tail) < 2 * records.TAIL_BYTES
+    assert tail.startswith(b"[earlier output was cut]")
+    assert tail.endswith(b"\nlast")

@@ -28,9 +28,9 @@ def shop(folder: Path, *command: str, seconds: int = 900) -> Service:
     return Service(name="shop", deploy=commands, turn_off=argv, turn_off_in=str(folder))
 
 
-async def over(switch: CommandSwitch, service: Service, id: str) -> DeployState:
+async def over(switch: CommandSwitch, id: str) -> DeployState:
     async with asyncio.timeout(100):
-        while (state := await switch.look(service, id)).state == "running":  # noqa: ASYNC110
+        while (state := await switch.look(id)).state == "running":  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     return state
 
@@ -39,7 +39,7 @@ async def test_the_name_is_one_argument_and_no_shell_reads_it(tmp_path: Path) ->
     service, switch = shop(tmp_path / "shop"), CommandSwitch(tmp_path / "state")
     for _ in range(2):
         await switch.start(service, "i-1", "New pricing v2")
-    state = await over(switch, service, "i-1")
+    state = await over(switch, "i-1")
     assert (state.state, state.lines) == ("done", ("ok",))
     assert (tmp_path / "shop" / "seen").read_text() == "['off', 'New pricing v2']"
 
@@ -59,7 +59,7 @@ async def test_a_command_that_hangs_is_stopped(tmp_path: Path) -> None:
     service = service.model_copy(update={"turn_off": ("sh", "-c", "sleep 60", "{change}")})
     switch = CommandSwitch(tmp_path / "state")
     await switch.start(service, "i-1", "new-pricing")
-    state = await over(switch, service, "i-1")
+    state = await over(switch, "i-1")
     assert (state.state, state.reason) == (
         "failed",
         "it hung past its limit of 1 s and was stopped",

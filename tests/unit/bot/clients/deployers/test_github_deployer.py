@@ -105,9 +105,9 @@ async def test_without_any_state_of_ours_the_run_is_looked_for_by_its_name(
     await world.deployer.start(SHOP, ID, TO, hotfix=False)
     await store.redis.flushall()
     await world.deployer.start(SHOP, ID, TO, hotfix=False)
-    ten, one = world.github.runs
-    world.github.finish(ten, "failure")
-    world.github.advance(one, "in_progress")
+    first, second = world.github.runs
+    world.github.finish(first, "failure")
+    world.github.advance(second, "in_progress")
     # The title of inc-0042-10 holds inc-0042-1, too, but not as a whole word.
     assert (await world.deployer.look(SHOP, ID)).state == "running"
     assert (await world.deployer.look(SHOP, "inc-0042-10")).state == "failed"
@@ -158,7 +158,7 @@ async def test_no_run_for_a_minute_is_unknown(world: World, store: Store) -> Non
 
 
 @pytest.mark.parametrize(
-    ("fault", "retryable", "said"),
+    ("fault", "retryable", "message"),
     [
         (
             Fault(status=403, error="Resource not accessible by personal access token"),
@@ -175,12 +175,12 @@ async def test_no_run_for_a_minute_is_unknown(world: World, store: Store) -> Non
     ],
 )
 async def test_what_was_surely_not_taken_may_be_tried_again(
-    world: World, monkeypatch: pytest.MonkeyPatch, fault: Fault, retryable: bool, said: str
+    world: World, monkeypatch: pytest.MonkeyPatch, fault: Fault, retryable: bool, message: str
 ) -> None:
     passed = 0.0
     monkeypatch.setattr("bot.clients.github.http.time", SimpleNamespace(monotonic=lambda: passed))
     world.faults.next("github.dispatch", fault)
-    with pytest.raises(PortError, match=said) as refused:
+    with pytest.raises(PortError, match=message) as refused:
         await world.deployer.start(SHOP, ID, TO, hotfix=False)
     assert refused.value.retryable is retryable
     assert TOKEN not in refused.value.text
@@ -240,15 +240,15 @@ async def test_what_runs_is_the_newest_successful_deployment_of_the_environment(
 async def test_releases_come_first_and_drafts_never(world: World) -> None:
     world.github.releases = [("v1.1.0", False), ("v1.3.0", False), ("v9.0.0", True)]
     world.github.tags |= {"v1.10.0": "1" * 40, "nightly": "1" * 40, "v; rm": "1" * 40}
-    found = [r.version for r in await world.deployer.releases(SHOP)]
-    assert found == ["1.3.0", "1.1.0", "1.10.0", "1.2.0"]
+    versions = [r.version for r in await world.deployer.releases(SHOP)]
+    assert versions == ["1.3.0", "1.1.0", "1.10.0", "1.2.0"]
 
 
 async def test_more_tags_than_a_page(world: World) -> None:
     world.github.tags |= {f"v0.{n}.0": "1" * 40 for n in range(130)}
-    found = [r.version for r in await world.deployer.releases(SHOP)]
-    assert len(found) == 133
-    assert found[:4] == ["1.3.0", "1.2.0", "1.1.0", "0.129.0"]
+    versions = [r.version for r in await world.deployer.releases(SHOP)]
+    assert len(versions) == 133
+    assert versions[:4] == ["1.3.0", "1.2.0", "1.1.0", "0.129.0"]
 
 
 @pytest.mark.parametrize("version", ["9.9.9", "../../branches/main", "1.2.0 && rm", "#1"])
@@ -264,8 +264,8 @@ async def test_polling_what_did_not_change_costs_nothing(world: World) -> None:
     world.github.advance(world.github.runs[0], "in_progress")
     for _ in range(3):
         assert (await world.deployer.look(SHOP, ID)).state == "running"
-    polls = [one for one in world.asked if "/actions/runs/" in one.path]
-    assert ["if-none-match" in one.headers for one in polls] == [False, True, True]
+    polls = [request for request in world.asked if "/actions/runs/" in request.path]
+    assert ["if-none-match" in request.headers for request in polls] == [False, True, True]
 
 
 async def test_while_github_wants_a_rest_nothing_is_sent(world: World) -> None:
@@ -333,10 +333,10 @@ def test_every_call_that_can_be_made_is_in_githubs_description_and_none_is_an_ad
     ],
 )
 def test_names_of_a_deployment(ref: str, payload: dict[str, str] | str, version: str) -> None:
-    found = Deployment(
+    deployment = Deployment(
         id=1, sha=HEAD, ref=ref, environment="production", payload=payload, created_at=back(0)
     )
-    assert named(SHOP, found) == Release(version=version, commit=HEAD)
+    assert named(SHOP, deployment) == Release(version=version, commit=HEAD)
 
 
 # --- by the Deployments API -----------------------------------------------------------------------

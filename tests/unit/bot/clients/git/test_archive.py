@@ -34,9 +34,9 @@ def service(repository: Repository) -> Service:
     return Service(name="shop", adr=AdrPlace(directory=str(repository.path / "docs" / "adr")))
 
 
-def text(number: int = 3, one: Incident | None = None) -> str:
+def text(number: int = 3, incident: Incident | None = None) -> str:
     return adr_text(
-        one or incidents.incident(adr=None), incidents.entries(), number, incidents.NAMES
+        incident or incidents.incident(adr=None), incidents.entries(), number, incidents.NAMES
     )
 
 
@@ -265,7 +265,7 @@ async def test_the_next_one_is_named_like_the_others(
     )
     assert again == adr, "written once, whatever it is called"
     assert await archive.highest(place) == number
-    await archive.revise(place, incidents.incident(), lambda kept: f"{kept}More.\n", "more")
+    await archive.revise(place, incidents.incident(), lambda content: f"{content}More.\n", "more")
     assert repository.git("show", f"main:docs/adr/{written}").endswith("More.")
     assert repository.git("status", "--porcelain") == ""
 
@@ -294,8 +294,8 @@ async def test_a_partial_and_sparse_clone_gets_it_without_its_remote(
     place = Service(name="shop", adr=AdrPlace(directory=str(tmp_path / "clone" / "docs" / "adr")))
     assert await LocalArchive().highest(place) == 1
     adr = await LocalArchive().write(place, incidents.incident(), 2, text(2))
-    kept = desk.git("-C", str(tmp_path / "clone"), "show", f"main:{adr.path}")
-    assert kept == text(2).rstrip("\n")
+    content = desk.git("-C", str(tmp_path / "clone"), "show", f"main:{adr.path}")
+    assert content == text(2).rstrip("\n")
 
 
 async def test_a_detached_clone_of_another_remote_and_branch(

@@ -63,16 +63,16 @@ async def test_the_commit_that_broke_it_is_named(tmp_path: Path) -> None:
     bisector = LocalBisector(tmp_path / "state", Clones())
     started = await bisector.start(service(repository), "inc-1-bisect-1", "1", "2")
     assert started.state == "running"
-    told = await until_over(bisector, service(repository), "inc-1-bisect-1")
-    assert told.state == "found", told
-    assert told.culprit is not None
-    assert (told.culprit.sha, told.culprit.author, told.culprit.subject) == (
+    bisect = await until_over(bisector, service(repository), "inc-1-bisect-1")
+    assert bisect.state == "found", bisect
+    assert bisect.culprit is not None
+    assert (bisect.culprit.sha, bisect.culprit.author, bisect.culprit.subject) == (
         shas[8],
         "Grace",
         "Change 8",
     )
-    assert told.step == told.steps <= 6 + 2 * EXTRA_RUNS
-    assert "reproduce.sh" in told.culprit.reasons[0]
+    assert bisect.step == bisect.steps <= 6 + 2 * EXTRA_RUNS
+    assert "reproduce.sh" in bisect.culprit.reasons[0]
     # Nothing of it is left in the clone, and what is checked out there was never touched.
     assert repository.git("worktree", "list").count("\n") == 0
     assert repository.git("status", "--porcelain") == ""
@@ -90,8 +90,8 @@ async def test_progress_says_which_step_of_about_how_many(tmp_path: Path) -> Non
     )
     bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
-    told = await until(bisector, service(repository), "b", lambda told: told.step == 2)
-    assert (told.state, told.step, told.steps) == ("running", 2, 6 + 2 * EXTRA_RUNS)
+    bisect = await until(bisector, service(repository), "b", lambda progress: progress.step == 2)
+    assert (bisect.state, bisect.step, bisect.steps) == ("running", 2, 6 + 2 * EXTRA_RUNS)
     gate.touch()
     assert (await until_over(bisector, service(repository), "b")).state == "found"
 
@@ -101,10 +101,10 @@ async def test_ends_that_agree_are_said_so(tmp_path: Path, broken_at: int, word:
     repository, _ = shop(tmp_path / "shop", broken_at=broken_at)
     bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
-    told = await until_over(bisector, service(repository), "b")
-    assert told.state == "cannot tell"
-    assert f"good and bad agree: the script {word} at 1 and 2" in told.reason
-    assert told.step == 2 + EXTRA_RUNS
+    bisect = await until_over(bisector, service(repository), "b")
+    assert bisect.state == "cannot tell"
+    assert f"good and bad agree: the script {word} at 1 and 2" in bisect.reason
+    assert bisect.step == 2 + EXTRA_RUNS
 
 
 async def test_a_script_that_cannot_tell_is_believed(tmp_path: Path) -> None:
@@ -117,23 +117,23 @@ async def test_a_script_that_cannot_tell_is_believed(tmp_path: Path) -> None:
     )
     bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
-    told = await until_over(bisector, service(repository), "b")
-    assert told.state == "cannot tell"
-    assert "125" in told.reason
-    assert shas[8][:9] in told.reason
+    bisect = await until_over(bisector, service(repository), "b")
+    assert bisect.state == "cannot tell"
+    assert "125" in bisect.reason
+    assert shas[8][:9] in bisect.reason
 
 
 async def test_a_script_that_stops_the_run_or_is_not_there(tmp_path: Path) -> None:
     repository, _ = shop(tmp_path / "shop", script="#!/bin/sh\nexit 200\n")
     bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "a", "1", "2")
-    told = await until_over(bisector, service(repository), "a")
-    assert told.state == "failed"
-    assert "exit code 200" in told.reason
+    bisect = await until_over(bisector, service(repository), "a")
+    assert bisect.state == "failed"
+    assert "exit code 200" in bisect.reason
     await bisector.start(service(repository, ("./no-such.sh",)), "b", "1", "2")
-    told = await until_over(bisector, service(repository), "b")
-    assert told.state == "failed"
-    assert "no-such.sh" in told.reason
+    bisect = await until_over(bisector, service(repository), "b")
+    assert bisect.state == "failed"
+    assert "no-such.sh" in bisect.reason
 
 
 async def test_a_commit_that_hangs_cannot_be_told(tmp_path: Path) -> None:
@@ -147,10 +147,10 @@ async def test_a_commit_that_hangs_cannot_be_told(tmp_path: Path) -> None:
     )
     bisector = LocalBisector(tmp_path / "state", Clones(), step_seconds=3)
     await bisector.start(service(repository), "b", "1", "2")
-    told = await until_over(bisector, service(repository), "b")
-    assert told.state == "found"
-    assert told.culprit is not None
-    assert told.culprit.sha == shas[8]
+    bisect = await until_over(bisector, service(repository), "b")
+    assert bisect.state == "found"
+    assert bisect.culprit is not None
+    assert bisect.culprit.sha == shas[8]
 
 
 DICE = (
@@ -172,11 +172,11 @@ async def test_a_flaky_script_is_bisected_in_spite_of_its_noise(tmp_path: Path, 
     repository, shas = shop(tmp_path / "shop", commits=24, broken_at=15, script=dice + rule + "\n")
     bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
-    told = await until_over(bisector, service(repository), "b")
-    assert told.state == "found", told
-    assert told.culprit is not None
-    assert told.culprit.sha == shas[15]
-    assert "the script is flaky: it fails in" in told.culprit.reasons[0]
+    bisect = await until_over(bisector, service(repository), "b")
+    assert bisect.state == "found", bisect
+    assert bisect.culprit is not None
+    assert bisect.culprit.sha == shas[15]
+    assert "the script is flaky: it fails in" in bisect.culprit.reasons[0]
 
 
 async def test_a_script_that_throws_dice_is_said_to_be_flaky(tmp_path: Path) -> None:
@@ -184,9 +184,9 @@ async def test_a_script_that_throws_dice_is_said_to_be_flaky(tmp_path: Path) -> 
     repository, _ = shop(tmp_path / "shop", script=dice)
     bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
-    told = await until_over(bisector, service(repository), "b")
-    assert (told.state, told.culprit) == ("cannot tell", None)
-    assert "the script is flaky: it fails in" in told.reason
+    bisect = await until_over(bisector, service(repository), "b")
+    assert (bisect.state, bisect.culprit) == ("cannot tell", None)
+    assert "the script is flaky: it fails in" in bisect.reason
 
 
 def test_the_noisy_search_finds_the_culprit_across_merges() -> None:
@@ -222,9 +222,9 @@ async def test_releases_between_the_ends_come_first(tmp_path: Path) -> None:
     repository.git("tag", "unrelated", shas[24])
     bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
-    told = await until_over(bisector, service(repository), "b")
-    assert told.culprit is not None
-    assert told.culprit.sha == shas[25]
+    bisect = await until_over(bisector, service(repository), "b")
+    assert bisect.culprit is not None
+    assert bisect.culprit.sha == shas[25]
     answers = records.read(next((tmp_path / "state").glob("bisects/*/answers.json"))) or {}
     asked = list(answers)
     assert asked[:4] == [shas[39], shas[0], shas[20], shas[30]]
@@ -236,9 +236,9 @@ async def test_a_script_that_no_commit_has_is_lent_by_the_clone(tmp_path: Path) 
     repository.write("new.sh", SCRIPT, executable=True)
     bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository, ("./new.sh",)), "b", "1", "2")
-    told = await until_over(bisector, service(repository), "b")
-    assert told.culprit is not None
-    assert told.culprit.sha == shas[8]
+    bisect = await until_over(bisector, service(repository), "b")
+    assert bisect.culprit is not None
+    assert bisect.culprit.sha == shas[8]
 
 
 async def test_cancelled_at_once_with_everything_it_started(tmp_path: Path) -> None:
@@ -250,8 +250,8 @@ async def test_cancelled_at_once_with_everything_it_started(tmp_path: Path) -> N
     bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
     await until_file(hangs)
-    told = await bisector.cancel(service(repository), "b")
-    assert told.state == "cancelled"
+    bisect = await bisector.cancel(service(repository), "b")
+    assert bisect.state == "cancelled"
     assert records._started(int(hangs.read_text())) is None
     assert (await bisector.look(service(repository), "b")).state == "cancelled"
     assert repository.git("worktree", "list").count("\n") == 0
@@ -271,9 +271,9 @@ async def test_the_run_goes_on_when_the_bot_is_killed(tmp_path: Path) -> None:
     os.killpg(bot.pid, signal.SIGKILL)
     bot.wait()
     gate.touch()
-    told = await until_over(LocalBisector(tmp_path / "state", Clones()), service(repository), "b")
-    assert told.culprit is not None
-    assert told.culprit.sha == shas[8]
+    bisect = await until_over(LocalBisector(tmp_path / "state", Clones()), service(repository), "b")
+    assert bisect.culprit is not None
+    assert bisect.culprit.sha == shas[8]
 
 
 async def test_a_run_whose_process_was_killed_is_taken_up_again_with_its_answers(
@@ -287,15 +287,15 @@ async def test_a_run_whose_process_was_killed_is_taken_up_again_with_its_answers
     )
     bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
-    await until(bisector, service(repository), "b", lambda told: told.step == 3)
+    await until(bisector, service(repository), "b", lambda progress: progress.step == 3)
     run = next((tmp_path / "state").glob("bisects/*/process-1.json"))
     kill(records.read(run) or {})
     gate.touch()
-    told = await LocalBisector(tmp_path / "state", Clones()).look(service(repository), "b")
-    assert "taken up again" in told.reason
-    told = await until_over(bisector, service(repository), "b")
-    assert told.culprit is not None
-    assert told.culprit.sha == shas[8]
+    bisect = await LocalBisector(tmp_path / "state", Clones()).look(service(repository), "b")
+    assert "taken up again" in bisect.reason
+    bisect = await until_over(bisector, service(repository), "b")
+    assert bisect.culprit is not None
+    assert bisect.culprit.sha == shas[8]
     # The two ends had answered; they were not asked again.
     assert [line.split()[1] for line in asked.read_text().splitlines()].count("0") == 1
 

@@ -40,7 +40,7 @@ async def test_pull_requests_come_first_and_branches_stay(world: World, tmp_path
     shop = SHOP.model_copy(update={"checkout": str(repo.path)})
     source: SourceCode = CloneOnGitHub(world.source)
     assert isinstance(source, PullRequests)
-    found = [(fix.name, fix.commit, fix.checks) for fix in await source.hotfixes(shop)]
-    assert found == [("#12", heads[0], "green"), ("spike", heads[1], None)]
+    hotfixes = [(fix.name, fix.commit, fix.checks) for fix in await source.hotfixes(shop)]
+    assert hotfixes == [("#12", heads[0], "green"), ("spike", heads[1], None)]
     world.faults.always("github.graphql", Fault(status=503))
     assert sorted(fix.name for fix in await source.hotfixes(shop)) == ["fix/zero", "spike"]

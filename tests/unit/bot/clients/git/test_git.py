@@ -121,16 +121,16 @@ async def test_hotfixes_are_the_unmerged_branches_newest_first(tmp_path: Path) -
     repository.git("checkout", "--quiet", "-b", "firebreak/adr-0008-inc-0001-0pc6w9", "v2")
     repository.commit("ADR-0008", {"docs/adr/0008-inc-0001.md": "# ADR-0008\n"})
     repository.git("checkout", "--quiet", "main")
-    found = await LocalGit().hotfixes(service(repository))
-    assert [(f.name, f.commit, f.subject) for f in found] == [
+    hotfixes = await LocalGit().hotfixes(service(repository))
+    assert [(f.name, f.commit, f.subject) for f in hotfixes] == [
         ("fix/taxes", new, "Taxes again"),
         ("fix/rounding", old, "Round less"),
     ]
-    assert found[0].release.version == f"hotfix fix/taxes@{new[:7]}"
-    assert found[0].release.commit == new
+    assert hotfixes[0].release.version == f"hotfix fix/taxes@{new[:7]}"
+    assert hotfixes[0].release.commit == new
     # A hotfix that runs can be walked like any release.
     blamed = await LocalGit().blame(
-        service(repository), found[0].release.version, "shop/taxes.py", 1
+        service(repository), hotfixes[0].release.version, "shop/taxes.py", 1
     )
     assert blamed is not None
     assert blamed.sha == new
@@ -212,7 +212,7 @@ async def test_odd_histories_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("author", "told"),
+    ("author", "expected"),
     [
         ("Bo <bo@example.com> 1300000000 +051800", "2011-03-13T07:06:40+00:00"),
         ("Bo <bo@example.com> 99999999999999 +0000", None),
@@ -220,7 +220,7 @@ async def test_odd_histories_are_read(tmp_path: Path) -> None:
     ],
 )
 async def test_a_commit_whose_date_cannot_be_hides_no_other(
-    tmp_path: Path, author: str, told: str | None
+    tmp_path: Path, author: str, expected: str | None
 ) -> None:
     """Older tools wrote such author lines, and git keeps them for ever."""
     repository, _ = shop(tmp_path)
@@ -235,7 +235,7 @@ async def test_a_commit_whose_date_cannot_be_hides_no_other(
     after, before = await LocalGit().commits(service(repository), "2", "3")
     assert (after.subject, before.subject) == ("After", "Odd")
     assert after.at is not None
-    assert (before.at.isoformat() if before.at else None) == told
+    assert (before.at.isoformat() if before.at else None) == expected
     blamed = await LocalGit().blame(service(repository), "3", "shop/rates.py", 1)
     assert blamed is not None
     assert blamed.sha == odd
@@ -260,6 +260,6 @@ async def test_colours_of_the_clones_settings_are_not_read_as_text(tmp_path: Pat
         repository.git("config", f"color.{name}", "always")
     _, _, rounded = await LocalGit().commits(service(repository), "1", "3")
     assert "+    return round(total) * rate(cart)" in rounded.files[0].patch
-    found = await LocalGit().tests_of(service(repository), "3", "shop/pay.py")
-    assert found is not None
-    assert found.naming == ("tests/test_money.py",)
+    covered = await LocalGit().tests_of(service(repository), "3", "shop/pay.py")
+    assert covered is not None
+    assert covered.naming == ("tests/test_money.py",)

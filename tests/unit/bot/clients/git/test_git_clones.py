@@ -191,11 +191,11 @@ async def test_tests_of_a_partial_clone_are_found_by_name_and_said_so(tmp_path: 
     )
     whole = clone(remote, tmp_path / "whole")
     partial = clone(remote, tmp_path / "partial", "--bare", "--filter=blob:none")
-    seen = await LocalGit().tests_of(whole, "9", "shop/pay.py")
+    covered = await LocalGit().tests_of(whole, "9", "shop/pay.py")
     named = await LocalGit().tests_of(partial, "9", "shop/pay.py")
-    assert seen is not None
+    assert covered is not None
     assert named is not None
-    assert (seen.naming, seen.read) == (("tests/test_pay.py", "tests/test_all.py"), True)
+    assert (covered.naming, covered.read) == (("tests/test_pay.py", "tests/test_all.py"), True)
     assert (named.naming, named.read) == (("tests/test_pay.py",), False)
 
 
@@ -252,14 +252,14 @@ async def test_a_worktree_a_subdirectory_and_a_bare_clone_are_clones(tmp_path: P
     git(shop, "worktree", "add", "--quiet", "--detach", str(tmp_path / "desk"), "v8")
     clone(remote, tmp_path / "bare.git", "--mirror")
     for place in ("desk", "clone/shop", "bare.git"):
-        one, source = service(tmp_path / place), LocalGit()
-        blamed = await source.blame(one, "8", "shop/pay.py", 2)
+        linked, source = service(tmp_path / place), LocalGit()
+        blamed = await source.blame(linked, "8", "shop/pay.py", 2)
         assert blamed is not None, place
         assert blamed.sha == shas[1]
-        assert len(await source.commits(one, "5", "8")) == 3
-        assert await source.changed_paths(one, "7", "8") == ("shop/part8.py", "shop/pay.py")
-        assert [f.name for f in await source.hotfixes(one)] == ["fix"]
-        assert await source.merged(one, shas[2]) is True
+        assert len(await source.commits(linked, "5", "8")) == 3
+        assert await source.changed_paths(linked, "7", "8") == ("shop/part8.py", "shop/pay.py")
+        assert [f.name for f in await source.hotfixes(linked)] == ["fix"]
+        assert await source.merged(linked, shas[2]) is True
 
 
 # --- a fetch that does not bring everything -------------------------------------------------------

@@ -21,6 +21,7 @@ from bot.clients.deployers.github import GitHubDeployer
 from bot.clients.deployers.hotfix_merges import HotfixMerges
 from bot.clients.git.source import LocalGit
 from bot.clients.github import endpoints as calls
+from bot.clients.github.archive import GitHubArchive
 from bot.clients.github.checks import pull_checks
 from bot.clients.github.client import GitHub, read
 from bot.clients.github.deployments import named
@@ -33,7 +34,8 @@ from bot.store.dispatch_ledger import Dispatches
 from bot.store.incident_store import Store
 from phases.ports.ports import PortError
 from phases.record.findings import Release
-from phases.record.service import DeployWorkflow, ReleaseNames, Service
+from phases.record.service import AdrPlace, DeployWorkflow, ReleaseNames, Service
+from tests.support.values.factories import incident
 from tests.support.worlds.local_http import serving
 
 PLACE = "acme/shop"
@@ -113,6 +115,39 @@ async def test_a_renamed_repository_is_followed_on_the_same_host(below: str) -> 
         )
 
 
+async def test_a_post_mortem_is_found_where_the_repository_has_another_owner_now() -> None:
+    """A pull request is looked for by the owner of its branch."""
+    pulls: list[str] = []
+
+    def answer(method: str, path: str, body: Any) -> Response:
+        if path.startswith("/repos/acme/shop"):
+            where = path.removeprefix("/repos/acme/shop").partition("?")[0]
+            return Response(None, 307, {"Location": f"/repositories/77{where}"})
+        shown = [{"number": 1, "html_url": "u", "head": {"ref": branch}} for branch in pulls]
+        match method, path.removeprefix("/repositories/77").partition("?")[0]:
+            case "GET", "":
+                return JSONResponse({"full_name": "newco/shop", "default_branch": "main"})
+            case "GET", "/pulls":
+                return JSONResponse(shown if "head=newco%3A" in path else [])
+            case "POST", "/pulls":
+                pulls.append(body["head"])
+                return JSONResponse(
+                    {"number": 1, "html_url": "u", "head": {"ref": body["head"]}}, 201
+                )
+            case "GET", place if "/git/ref/" in place:
+                return JSONResponse({"object": {"sha": "1" * 40}})
+            case "GET", _:
+                return JSONResponse({}, 404)
+            case _:
+                return JSONResponse({}, 201)
+
+    placed = Service(name="shop", adr=AdrPlace(repository=PLACE, path="docs/adr"))
+    async with hub(answer) as there:
+        for _ in range(2):
+            await GitHubArchive(there.github).write(placed, incident(), 1, "# ADR-0001\n")
+    assert len(pulls) == 1
+
+
 async def test_doctor_says_that_it_was_renamed() -> None:
     """Webhooks carry the new name alone (`repository.full_name`).
 
@@ -140,13 +175,13 @@ async def test_it_is_not_followed_to_another_server_nor_for_ever() -> None:
     def nowhere(method: str, path: str, body: Any) -> Response:
         return Response(status_code=301)
 
-    for answer, said in (
+    for answer, message in (
         (away, "another server"),
         (round_and_round, "in circles"),
         (nowhere, "another server"),
     ):
         async with hub(answer) as there:
-            with pytest.raises(HttpError, match=said):
+            with pytest.raises(HttpError, match=message):
                 await there.github.get(calls.TAGS, PLACE)
             assert len(there.asked) <= 3
 
@@ -210,11 +245,11 @@ async def test_limits_of_graphql_come_with_200(
 
 async def test_a_long_wait_is_said_in_minutes() -> None:
     def answer(method: str, path: str, body: Any) -> Response:
-        said = (
+        message = (
             "You have exceeded a secondary rate limit. Please wait a few minutes before you try "
             "again."
         )
-        return JSONResponse({"message": said}, 403, headers={"Retry-After": "1200"})
+        return JSONResponse({"message": message}, 403, headers={"Retry-After": "1200"})
 
     async with hub(answer) as there:
         with pytest.raises(HttpError, match="slow down for 20 min") as refused:
@@ -226,7 +261,7 @@ async def test_a_long_wait_is_said_in_minutes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said", "retryable"),
+    ("body", "message", "retryable"),
     [
         # https://github.com/octokit/plugin-retry.js/issues/395
         (
@@ -268,9 +303,9 @@ async def test_a_long_wait_is_said_in_minutes() -> None:
         ),
     ],
 )
-async def test_errors_of_graphql(body: dict[str, Any], said: str, retryable: bool) -> None:
+async def test_errors_of_graphql(body: dict[str, Any], message: str, retryable: bool) -> None:
     async with hub(lambda method, path, sent: JSONResponse(body)) as there:
-        with pytest.raises(HttpError, match=said) as refused:
+        with pytest.raises(HttpError, match=message) as refused:
             await there.github.graphql(
                 dict, "query { viewer { login } }", {}, permission="Pull requests: write"
             )
@@ -283,8 +318,8 @@ async def test_what_failed_the_validation_is_said() -> None:
         {"resource": "PullRequest", "code": "custom", "message": "No commits between main and x"},
         {"resource": "PullRequest", "field": "base", "code": "invalid"},
     ]
-    told = {"message": "Validation Failed", "errors": errors, "status": "422"}
-    async with hub(lambda method, path, body: JSONResponse(told, 422)) as there:
+    refusal = {"message": "Validation Failed", "errors": errors, "status": "422"}
+    async with hub(lambda method, path, body: JSONResponse(refusal, 422)) as there:
         with pytest.raises(
             HttpError, match="Validation Failed: No commits between main and x; base invalid"
         ):
@@ -321,14 +356,14 @@ async def test_pages_go_on_as_link_says(linked: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "message"),
     [
         (400, "Bad Request"),
         (422, 'Invalid request.\n\n"return_run_details" is not a permitted key.'),
     ],
 )
 async def test_an_older_server_that_refuses_the_newer_key_of_a_dispatch_is_asked_without_it(
-    store: Store, status: int, said: str
+    store: Store, status: int, message: str
 ) -> None:
     """A server up to Enterprise Server 3.20 answers 400: https://github.com/cli/cli/issues/12672.
 
@@ -340,7 +375,8 @@ async def test_an_older_server_that_refuses_the_newer_key_of_a_dispatch_is_asked
         if path.endswith("/dispatches"):
             if "return_run_details" in body:
                 return JSONResponse(
-                    {"message": said, "documentation_url": "https://docs.github.com/rest"}, status
+                    {"message": message, "documentation_url": "https://docs.github.com/rest"},
+                    status,
                 )
             return Response(status_code=204)
         if path.endswith("/repos/acme/shop"):
@@ -374,8 +410,8 @@ def test_checks_that_a_fine_grained_token_may_not_see_are_null() -> None:
         {"__typename": "StatusContext", "context": "ci/lint", "state": "SUCCESS"},
     ]
     commit = {"commit": {"statusCheckRollup": {"contexts": {"nodes": contexts}}}}
-    found = pull_checks(read(Pull, {"number": 7, "url": None, "commits": {"nodes": [commit]}}))
-    assert [(one.name, one.conclusion) for one in found.checks] == [
+    checks = pull_checks(read(Pull, {"number": 7, "url": None, "commits": {"nodes": [commit]}}))
+    assert [(check.name, check.conclusion) for check in checks.checks] == [
         ("ci/lint", "passed"),
         ("2 check runs", "hidden from our token"),
     ]
@@ -386,14 +422,14 @@ def test_checks_that_a_fine_grained_token_may_not_see_are_null() -> None:
 def test_a_payload_may_be_text() -> None:
     """`payload`: an object or a string: https://docs.github.com/en/rest/deployments/deployments"""
     shop = Service(name="shop", release=ReleaseNames(tag="v{version}", deploy="{version}"))
-    told = {
+    fields = {
         "id": 1,
         "sha": "1" * 40,
         "ref": "1" * 40,
         "environment": "production",
         "created_at": "2026-01-01T00:00:00Z",
     }
-    sent = Deployment.model_validate({**told, "payload": '{"release": "hotfix #7@1111111"}'})
+    sent = Deployment.model_validate({**fields, "payload": '{"release": "hotfix #7@1111111"}'})
     assert named(shop, sent).version == "hotfix #7@1111111"
 
 
@@ -450,8 +486,8 @@ async def test_where_graphql_does_not_answer_rest_is_asked(
             case "/commits/cccccccccccccccccccccccccccccccccccccccc/pulls":
                 return JSONResponse([_pull(9, "b" * 40), _pull(7, sha, merged=True)])
             case path if path.endswith("/check-runs") and runs is None:
-                said = "Resource not accessible by personal access token"
-                return JSONResponse({"message": said, "status": "403"}, 403)
+                message = "Resource not accessible by personal access token"
+                return JSONResponse({"message": message, "status": "403"}, 403)
             case path if path.endswith("/check-runs"):
                 rows = [
                     {"name": name, "status": now, "conclusion": ended}
@@ -476,10 +512,10 @@ async def test_where_graphql_does_not_answer_rest_is_asked(
     shop = Service(name="shop", repository=PLACE)
     async with hub(answer) as there:
         source = GitHubSource(there.github)
-        found = await source.hotfixes(shop)
-        assert [(one.name, one.commit, one.checks) for one in found] == [("#7", sha, shown)], (
-            "and none of a fork"
-        )
+        hotfixes = await source.hotfixes(shop)
+        assert [(hotfix.name, hotfix.commit, hotfix.checks) for hotfix in hotfixes] == [
+            ("#7", sha, shown)
+        ], "and none of a fork"
         ran = await source.checks(shop, "c" * 40)
         assert ran is not None
         assert (ran.pull_request, len(ran.checks)) == ("#7", len(runs or []) + len(statuses))
@@ -489,11 +525,11 @@ async def test_where_graphql_does_not_answer_rest_is_asked(
 
 
 async def test_a_repository_that_graphql_does_not_know_is_not_asked_for_again() -> None:
-    told = {
+    answer = {
         "data": {"repository": None},
         "errors": [{"type": "NOT_FOUND", "message": "Could not resolve to a Repository"}],
     }
-    async with hub(lambda method, path, body: JSONResponse(told)) as there:
+    async with hub(lambda method, path, body: JSONResponse(answer)) as there:
         with pytest.raises(HttpError, match="Could not resolve"):
             await GitHubSource(there.github).hotfixes(Service(name="shop", repository=PLACE))
         assert len(there.asked) == 1

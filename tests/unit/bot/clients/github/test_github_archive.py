@@ -13,6 +13,7 @@ from bot.store.incident_store import Store
 from bot.wiring import Code
 from phases.ports.coordination import Archive
 from phases.ports.ports import NotSetUp, PortError
+from phases.record.findings import Release
 from phases.record.service import AdrPlace, Service
 from sandbox.faults import Fault
 from tests.support.values.factories import incident
@@ -37,16 +38,16 @@ async def test_a_branch_and_a_pull_request_an_incident(world: World) -> None:
         (head, "docs/adr/README.md"): "x",
     }
     assert await archive.highest(PLACED) == 7
-    one = incident(title="Checkout is failing")
-    adr = await archive.write(PLACED, one, 8, TEXT)
+    record = incident(title="Checkout is failing")
+    adr = await archive.write(PLACED, record, 8, TEXT)
     assert (adr.number, adr.url) == (8, "https://github.com/acme/shop/pull/1")
-    assert adr.path == f"docs/adr/0008-{one.id.lower()}-checkout-is-failing.md"
+    assert adr.path == f"docs/adr/0008-{record.id.lower()}-checkout-is-failing.md"
     (pull,) = world.github.pulls
-    branch = f"firebreak/adr-0008-{one.id}-{one.ulid[-6:]}".lower()
-    assert (pull.head_ref, pull.title) == (branch, f"ADR-0008: {one.id}, Checkout is failing")
+    branch = f"firebreak/adr-0008-{record.id}-{record.ulid[-6:]}".lower()
+    assert (pull.head_ref, pull.title) == (branch, f"ADR-0008: {record.id}, Checkout is failing")
     assert world.github.files[world.github.branches[branch], adr.path] == TEXT
     assert await archive.highest(PLACED) == 8  # an open one counts, too
-    assert await archive.write(PLACED, one, 8, TEXT) == adr
+    assert await archive.write(PLACED, record, 8, TEXT) == adr
     assert len(world.github.pulls) == 1
     assert archive.repository(PLACED) == "acme/shop:docs/adr"
 
@@ -92,8 +93,8 @@ async def test_one_fault_of_githubs_own_in_many_calls_does_not_spoil_them_all(
 
 
 async def test_written_anew_though_the_answer_was_lost(world: World) -> None:
-    archive, one = GitHubArchive(world.client), incident()
-    written = one.model_copy(update={"adr": await archive.write(PLACED, one, 1, TEXT)})
+    archive, record = GitHubArchive(world.client), incident()
+    written = record.model_copy(update={"adr": await archive.write(PLACED, record, 1, TEXT)})
     world.faults.next("github.put_contents", Fault(lose_answer=True))
     assert written.adr is not None
     assert (
@@ -119,17 +120,25 @@ async def test_a_rule_of_the_repository_is_said_and_no_token_is_blamed(world: Wo
 
 
 async def test_a_file_that_somebody_changed_meanwhile_is_read_anew(world: World) -> None:
-    archive, one = GitHubArchive(world.client), incident()
-    written = one.model_copy(update={"adr": await archive.write(PLACED, one, 1, TEXT)})
-    for said, again in (
+    archive, record = GitHubArchive(world.client), incident()
+    written = record.model_copy(update={"adr": await archive.write(PLACED, record, 1, TEXT)})
+    for message, again in (
         ("docs/adr/0001-x.md does not match 3d21ec53a331a6f037a91c368710b99387d012c1", True),
         ("is at 3d21ec53a331a6f037a91c368710b99387d012c1 but expected 7d1f", True),
         ("Changes must be made through a pull request.", False),
     ):
-        world.faults.next("github.put_contents", Fault(status=409, error=said))
+        world.faults.next("github.put_contents", Fault(status=409, error=message))
         with pytest.raises(PortError) as refused:
             await archive.revise(PLACED, written, lambda text: f"{text}More.\n", "why")
         assert refused.value.retryable is again
+
+
+async def test_a_default_branch_that_was_renamed_is_the_new_one_at_once(world: World) -> None:
+    assert await world.client.default_branch("acme/shop") == "main"
+    world.github.default_branch = "trunk"
+    await GitHubArchive(world.client).write(PLACED, incident(), 1, TEXT)
+    await world.deployer.start(SHOP, "inc-0001-1", Release(version="1.2.0"), hotfix=False)
+    assert len(world.github.runs) == 1
 
 
 async def test_each_service_has_its_own_place(world: World, store: Store, tmp_path: Path) -> None:
@@ -155,20 +164,20 @@ async def test_each_service_has_its_own_place(world: World, store: Store, tmp_pa
 async def test_the_next_one_is_named_like_the_others(
     world: World, there: str, written: str
 ) -> None:
-    archive, one = GitHubArchive(world.client), incident(title="Checkout is failing")
+    archive, record = GitHubArchive(world.client), incident(title="Checkout is failing")
     world.github.files[world.github.commits[-1].sha, f"docs/adr/{there}"] = "# Use Rust\n\n## Why\n"
     assert await archive.template(PLACED) == ""
     assert await archive.highest(PLACED) == 7
     world.faults.next("github.create_pull", Fault(status=403, error="Resource not accessible"))
     with pytest.raises(PortError):
-        await archive.write(PLACED, one, 8, TEXT)
+        await archive.write(PLACED, record, 8, TEXT)
     # Meanwhile a person writes decisions of another kind. The file on the branch stays the one.
     head = world.github.commits[-1].sha
     world.github.files |= {(head, f"docs/adr/decision-{n}.md"): "x" for n in (1, 2, 3)}
-    adr = await archive.write(PLACED, one, 8, TEXT)
-    assert adr.path == f"docs/adr/{written.format(one.id.lower())}"
-    assert {path for _, path in world.github.files if one.id.lower() in path} == {adr.path}
-    assert await archive.write(PLACED, one, 8, TEXT) == adr
+    adr = await archive.write(PLACED, record, 8, TEXT)
+    assert adr.path == f"docs/adr/{written.format(record.id.lower())}"
+    assert {path for _, path in world.github.files if record.id.lower() in path} == {adr.path}
+    assert await archive.write(PLACED, record, 8, TEXT) == adr
 
 
 async def test_where_github_does_not_list_all_no_number_is_guessed(world: World) -> None:

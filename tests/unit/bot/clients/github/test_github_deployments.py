@@ -39,7 +39,7 @@ def back(minutes: float) -> datetime:
     return NOW - timedelta(minutes=minutes)
 
 
-async def told(hub: DeployHistory, *services: Service) -> list[tuple[str, bool]]:
+async def deploys_told(hub: DeployHistory, *services: Service) -> list[tuple[str, bool]]:
     return [
         (d.release.version, d.finished_at is not None)
         for d in await hub.deploys(services or (SHOP,))
@@ -58,7 +58,7 @@ async def test_what_was_deployed_to_the_environment_that_counts(
     github.deploy("v1.3.0", "in_progress", at=back(1))
     github.deploy("v1.1.0", "in_progress", at=back(120))  # never said how it ended
     github.deploy("v1.1.0", "queued", at=back(2))
-    assert await told(hub) == [
+    assert await deploys_told(hub) == [
         ("1.3.0", False),
         ("hotfix #12@abababa", True),
         ("1.2.0", True),
@@ -81,7 +81,7 @@ async def test_a_service_with_commands_counts_its_own_environment_and_one_withou
     shop = SHOP.model_copy(
         update={"deployer": "command", "deploy": commands, "environments": ("live", "canary")}
     )
-    assert await told(hub, shop, Service(name="search")) == [("1.2.0", True)]
+    assert await deploys_told(hub, shop, Service(name="search")) == [("1.2.0", True)]
 
 
 async def test_asked_again_only_what_is_new_costs_something(
@@ -91,12 +91,12 @@ async def test_asked_again_only_what_is_new_costs_something(
     going_on = world.github.deploy("v1.3.0", "in_progress", at=back(1))
     for _ in range(3):
         await hub.deploys((SHOP,))
-    listed = [one for one in world.asked if one.path.endswith("/deployments")]
-    statuses = [one for one in world.asked if one.path.endswith("/statuses")]
-    assert ["if-none-match" in one.headers for one in listed] == [False, True, True]
+    listed = [request for request in world.asked if request.path.endswith("/deployments")]
+    statuses = [request for request in world.asked if request.path.endswith("/statuses")]
+    assert ["if-none-match" in request.headers for request in listed] == [False, True, True]
     assert len(statuses) == 1 + 3, "what has ended is not asked for again"
     world.github.set_status(going_on, "success")
-    assert await told(hub) == [("1.3.0", True), ("1.2.0", True)]
+    assert await deploys_told(hub) == [("1.3.0", True), ("1.2.0", True)]
 
 
 async def test_out_of_reach_is_an_error_that_says_so(world: World, hub: DeployHistory) -> None:
@@ -126,9 +126,9 @@ def test_one_deploy_told_by_several_is_one_and_keeps_the_name_that_says_most() -
 
 
 def test_what_githubs_webhook_told_and_what_it_answers_is_one_deploy() -> None:
-    seen = deploy("1.3.0", 60, "github")
+    deploy_seen = deploy("1.3.0", 60, "github")
     again = deploy("1.3.0", 20, "github")
-    assert len(merge_deploys([seen], [seen, again]).deploys) == 2
+    assert len(merge_deploys([deploy_seen], [deploy_seen, again]).deploys) == 2
 
 
 def test_versions_that_begin_alike_are_two() -> None:
@@ -154,7 +154,7 @@ async def test_a_tag_that_is_gone_still_names_its_version_and_a_branch_never_doe
         made.created_at = back(minutes)
         github.set_status(made, "success", at=back(minutes))
     github.branches["v2"] = "3" * 40
-    assert await told(hub) == [("1.3.0", True), ("1.3.0", True), ("0.9.0", True)]
+    assert await deploys_told(hub) == [("1.3.0", True), ("1.3.0", True), ("0.9.0", True)]
 
 
 async def test_with_more_tags_than_are_listed_a_ref_is_asked_about_by_itself(
@@ -166,7 +166,7 @@ async def test_with_more_tags_than_are_listed_a_ref_is_asked_about_by_itself(
         made = github.open_deployment(ref, "2" * 40, "production", {}, "ci")
         made.created_at = back(minutes)
         github.set_status(made, "success", at=back(minutes))
-    assert await told(hub) == [("2" * 40, True)], "its tag is beyond those that are listed"
+    assert await deploys_told(hub) == [("2" * 40, True)], "its tag is beyond those that are listed"
 
 
 # --- what lies in front of the service's own ------------------------------------------------------
@@ -179,7 +179,7 @@ async def test_behind_many_failures_the_last_success_is_found(
     world.github.deploy("v1.2.0", at=back(200))
     for number in range(20):
         world.github.deploy("v1.3.0", "failure", at=back(100 - number))
-    assert await told(hub) == [("1.2.0", True), ("1.1.0", True)]
+    assert await deploys_told(hub) == [("1.2.0", True), ("1.1.0", True)]
     assert await world.deployer.running(SHOP) == Release(version="1.2.0", commit="2" * 40)
 
 
@@ -191,7 +191,7 @@ async def test_behind_the_neighbours_of_one_repository_its_own_are_found(
     for number in range(20):
         world.github.tags[f"svc{number}-v1.0.0"] = "3" * 40
         world.github.deploy(f"svc{number}-v1.0.0", at=back(100 - number))
-    assert await told(hub) == [("1.2.0", True), ("1.1.0", True)]
+    assert await deploys_told(hub) == [("1.2.0", True), ("1.1.0", True)]
     assert await world.deployer.running(SHOP) == Release(version="1.2.0", commit="2" * 40)
 
 
@@ -200,7 +200,7 @@ async def test_an_environment_with_other_capitals_is_the_same(
 ) -> None:
     world.github.deploy("v1.1.0", environment="Preview", at=back(90))
     world.github.deploy("v1.2.0", environment="Production", at=back(60))
-    assert await told(hub) == [("1.2.0", True)]
+    assert await deploys_told(hub) == [("1.2.0", True)]
 
 
 async def test_one_that_is_deleted_meanwhile_hides_no_other(
@@ -209,9 +209,9 @@ async def test_one_that_is_deleted_meanwhile_hides_no_other(
     for tag, minutes in (("v1.1.0", 300), ("v1.2.0", 200), ("v1.3.0", 100)):
         world.github.deploy(tag, at=back(minutes))
     world.faults.next("github.deployment_statuses", Fault(status=404))
-    found = await told(hub)
-    assert [version for version, _ in found] == ["1.3.0", "1.2.0", "1.1.0"]
-    assert sorted(ended for _, ended in found) == [False, True, True], "how it ended is not known"
+    deploys = await deploys_told(hub)
+    assert [version for version, _ in deploys] == ["1.3.0", "1.2.0", "1.1.0"]
+    assert sorted(ended for _, ended in deploys) == [False, True, True], "how it ended is not known"
     world.faults.next("github.deployment_statuses", Fault(status=404), times=3)
     with pytest.raises(PortError, match="Deployments: read"):
         await GitHubDeployments(world.client).deploys((SHOP,))
@@ -224,9 +224,9 @@ async def test_one_that_was_approved_or_tried_again_after_a_look_is_a_deploy(
     """https://docs.github.com/en/actions/managing-workflow-runs-and-deployments/managing-deployments/reviewing-deployments"""
     world.github.deploy("v1.1.0", at=back(300))
     deployment = world.github.deploy("v1.2.0", first, at=back(5))
-    assert await told(hub) == [("1.1.0", True)]
+    assert await deploys_told(hub) == [("1.1.0", True)]
     world.github.set_status(deployment, "success", at=back(1))
-    assert await told(hub) == [("1.2.0", True), ("1.1.0", True)]
+    assert await deploys_told(hub) == [("1.2.0", True), ("1.1.0", True)]
 
 
 async def test_an_odd_branch_or_payload_hides_no_other(world: World, hub: DeployHistory) -> None:
@@ -234,4 +234,4 @@ async def test_an_odd_branch_or_payload_hides_no_other(world: World, hub: Deploy
     world.github.branches["fix-\u200d"] = HEAD
     world.github.deploy("v1.1.0", at=back(300))
     world.github.deploy("fix-\u200d", at=back(200)).payload = []  # PHP's object without fields
-    assert ("1.1.0", True) in await told(hub)
+    assert ("1.1.0", True) in await deploys_told(hub)

@@ -126,7 +126,7 @@ async def test_a_branch_with_a_linear_history_is_merged_as_it_allows(
     refused = Fault(status=405, error="This branch must not contain merge commits.")
     world.faults.next("github.merge", refused)
     assert (await merges.merge(SHOP, 12, HEAD)).merged
-    sent = [one.body["merge_method"] for one in world.sent("PUT", "/merge")]
+    sent = [request.body["merge_method"] for request in world.sent("PUT", "/merge")]
     assert sent == ["merge", "squash"]
 
 
@@ -138,16 +138,16 @@ async def test_merged_by_people_with_another_head(
     if holds:
         world.github.built_on.add((HEAD, NEXT))
     world.github.merge(pull(world), "ada")
-    seen = await merges.state(SHOP, FIX)
-    assert seen is not None
-    assert (seen.merged, seen.by, seen.head, seen.holds) == (True, "ada", NEXT, holds)
+    merge = await merges.state(SHOP, FIX)
+    assert merge is not None
+    assert (merge.merged, merge.by, merge.head, merge.holds) == (True, "ada", NEXT, holds)
 
 
 async def test_looks_without_news_cost_nothing(world: World, merges: HotfixMerges) -> None:
     for _ in range(3):
         await merges.state(SHOP, FIX)
-    asked = [one for one in world.asked if one.path.endswith("/pulls/12")]
-    assert ["if-none-match" in one.headers for one in asked] == [False, True, True]
+    asked = [request for request in world.asked if request.path.endswith("/pulls/12")]
+    assert ["if-none-match" in request.headers for request in asked] == [False, True, True]
 
 
 # --- a branch, in the local clone -----------------------------------------------------------------

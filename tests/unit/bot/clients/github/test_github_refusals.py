@@ -137,7 +137,7 @@ async def test_where_nothing_more_can_be_seen_the_refusal_stands_alone(world: Wo
 
 
 @pytest.mark.parametrize(
-    ("said", "names_the_permission"),
+    ("message", "names_the_permission"),
     [
         ("Resource not accessible by personal access token", True),
         ("Must have admin rights to Repository.", True),
@@ -155,8 +155,8 @@ async def test_where_nothing_more_can_be_seen_the_refusal_stands_alone(world: Wo
     ],
 )
 def test_not_every_403_is_a_permission_that_is_lacking(
-    said: str, names_the_permission: bool
+    message: str, names_the_permission: bool
 ) -> None:
-    text = forbidden("Actions: write", said)
+    text = forbidden("Actions: write", message)
     assert ("it needs Actions: write" in text) is names_the_permission
-    assert said in text
+    assert message in text

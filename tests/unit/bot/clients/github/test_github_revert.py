@@ -55,55 +55,57 @@ async def test_made_once_even_where_the_answer_is_lost(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pull", "said"),
+    ("pull", "message"),
     [
         (Pull(9, "x", "d" * 40, "x"), "not merged"),
         (Pull(9, "x", "d" * 40, "x", merged=True, conflicts=True), "git has conflicts"),
         (Pull(10, "x", "d" * 40, "x", merged=True), "no pull request #9"),
     ],
 )
-async def test_why_it_cannot_be_made(world: World, pull: Pull, said: str) -> None:
+async def test_why_it_cannot_be_made(world: World, pull: Pull, message: str) -> None:
     world.github.pulls.append(pull)
-    with pytest.raises(PortError, match=said) as refused:
+    with pytest.raises(PortError, match=message) as refused:
         await GitHubReverts(world.client).prepare(
             SHOP, "https://github.com/acme/shop/pull/9", "why"
         )
     assert not refused.value.retryable
 
 
-def after(one: Incident, action: PrepareRevert | RevertPrepared) -> Change:
-    change = step(one, action, SHOP, NOW)
+def after(record: Incident, action: PrepareRevert | RevertPrepared) -> Change:
+    change = step(record, action, SHOP, NOW)
     assert isinstance(change, Change)
     return change
 
 
 def test_asked_for_once_and_said_once() -> None:
-    one = incident(suspects=(FIRST, SECOND))
-    change = after(one, PrepareRevert(by="U0BOB", pull_request=PULL))
+    record = incident(suspects=(FIRST, SECOND))
+    change = after(record, PrepareRevert(by="U0BOB", pull_request=PULL))
     assert change.effects == (Revert(pull_request=PULL),)
     again = step(change.incident, PrepareRevert(by="U0BOB", pull_request=PULL), SHOP, NOW)
     assert isinstance(again, Refused)
-    other = step(one, PrepareRevert(by="U0BOB", pull_request=SECOND.pull_request or ""), SHOP, NOW)
+    other = step(
+        record, PrepareRevert(by="U0BOB", pull_request=SECOND.pull_request or ""), SHOP, NOW
+    )
     assert isinstance(other, Refused)  # the suspect has changed since the button was shown
     done = RevertPrepared(pull_request=PULL, url="https://github.com/acme/shop/pull/9")
-    told = after(change.incident, done)
-    assert any("pull/9" in entry.text for entry in told.entries)
-    assert after(told.incident, done).effects == ()
+    noted = after(change.incident, done)
+    assert any("pull/9" in entry.text for entry in noted.entries)
+    assert after(noted.incident, done).effects == ()
 
 
 def test_whose_revert_it_is() -> None:
     assert commit_to_revert(incident(suspects=(FIRST, SECOND))) == FIRST
     cause = Cause(text="wording", at=NOW, by="U0BOB", commit="c" * 40)
     assert commit_to_revert(incident(suspects=(FIRST, SECOND), cause=cause)) == SECOND
-    found = Bisect(id="b", good="1", bad="2", state="found", culprit=Suspect(sha="d" * 40))
-    assert commit_to_revert(incident(suspects=(FIRST, SECOND), bisect=found)) is None
+    bisect = Bisect(id="b", good="1", bad="2", state="found", culprit=Suspect(sha="d" * 40))
+    assert commit_to_revert(incident(suspects=(FIRST, SECOND), bisect=bisect)) is None
     assert commit_to_revert(incident()) is None
 
 
 def test_the_button_is_there_where_it_works() -> None:
-    one = incident(suspects=(FIRST,))
-    shown = str(views.tree(one, reverts=True).payload())
+    record = incident(suspects=(FIRST,))
+    shown = str(views.tree(record, reverts=True).payload())
     assert "incident.revert" in shown
-    assert "incident.revert" not in str(views.tree(one).payload())
-    wanted = after(one, PrepareRevert(by="U0BOB", pull_request=PULL)).incident
+    assert "incident.revert" not in str(views.tree(record).payload())
+    wanted = after(record, PrepareRevert(by="U0BOB", pull_request=PULL)).incident
     assert "incident.revert" not in str(views.tree(wanted, reverts=True).payload())

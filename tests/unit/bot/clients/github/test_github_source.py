@@ -72,9 +72,9 @@ async def test_a_merge_is_no_suspect_beside_what_it_merged(world: World) -> None
     """GitHub shows the whole pull request again as the files of its merge: https://docs.github.com/en/rest/commits/commits#get-a-commit"""
     merged = File("src/shop/cart.py", PATCH, 2, 1)
     world.github.commit("d" * 40, "Merge pull request #7", merged, tag="v1.5.0").merged = BAD
-    merge, *_ = found = await world.source.commits(SHOP, "1.3.0", "1.5.0")
+    merge, *_ = commits = await world.source.commits(SHOP, "1.3.0", "1.5.0")
     assert (merge.subject, merge.files) == ("Merge pull request #7", ())
-    assert [f.path for f in found[-1].files] == ["src/shop/cart.py", "logo.png"]
+    assert [f.path for f in commits[-1].files] == ["src/shop/cart.py", "logo.png"]
 
 
 @pytest.mark.parametrize("many", [130, 500, 730])
@@ -82,10 +82,10 @@ async def test_many_commits_by_pages(world: World, many: int) -> None:
     for number in range(many - 2):
         world.github.commit(f"{number:040x}", f"Change {number}", File(f"f{number}.py"))
     world.github.tags["v2.0.0"] = world.github.commits[-1].sha
-    found = await world.source.commits(SHOP, "1.3.0", "2.0.0")
+    commits = await world.source.commits(SHOP, "1.3.0", "2.0.0")
     expected = [c.sha for c in reversed(world.github.commits)][:many][:COMMITS]
-    assert [c.sha for c in found] == expected
-    assert all(c.files for c in found[:120])
+    assert [c.sha for c in commits] == expected
+    assert all(c.files for c in commits[:120])
     before = len(world.asked)
     await world.source.commits(SHOP, "1.3.0", "2.0.0")
     assert len(world.asked) - before <= 8  # what was seen of a commit never changes
@@ -93,8 +93,8 @@ async def test_many_commits_by_pages(world: World, many: int) -> None:
 
 async def test_out_of_calls_the_commits_are_there_without_their_files(world: World) -> None:
     world.faults.always("github.commit", Fault(status=429, retry_after=600))
-    found = await world.source.commits(SHOP, "3" * 40, "c" * 40)
-    assert [(c.subject, c.files) for c in found] == [("Wording", ()), ("Rates", ())]
+    commits = await world.source.commits(SHOP, "3" * 40, "c" * 40)
+    assert [(c.subject, c.files) for c in commits] == [("Wording", ()), ("Rates", ())]
     with pytest.raises(PortError, match="slow down"):
         # Which commits these are is not known yet.
         await world.source.commits(SHOP, "1.3.0", "1.4.0")
@@ -102,10 +102,10 @@ async def test_out_of_calls_the_commits_are_there_without_their_files(world: Wor
 
 async def test_blame_says_who_when_and_which_pull_request(world: World) -> None:
     world.github.pulls.append(Pull(7, "Rates", BAD, "rates", merged=True))
-    found = await world.source.blame(SHOP, "1.4.0", "/app/shop/cart.py", 3)
-    assert found is not None
-    assert (found.sha, found.author, found.subject) == (BAD, "Bo", "Rates")
-    assert found.pull_request == "https://github.com/acme/shop/pull/7"
+    blamed = await world.source.blame(SHOP, "1.4.0", "/app/shop/cart.py", 3)
+    assert blamed is not None
+    assert (blamed.sha, blamed.author, blamed.subject) == (BAD, "Bo", "Rates")
+    assert blamed.pull_request == "https://github.com/acme/shop/pull/7"
     assert await world.source.blame(SHOP, "1.4.0", "shop/cart.py", 99) is None
     assert await world.source.blame(SHOP, "1.4.0", "shop/other.py", 3) is None
 
@@ -119,9 +119,9 @@ async def test_blame_names_nobody_for_what_only_tidied(world: World, at: str) ->
 
 
 async def test_code_around_a_line(world: World) -> None:
-    found = await world.source.snippet(SHOP, "1.4.0", "app:///src/shop/cart.py", 3)
-    assert [number for number, _ in found] == [1, 2, 3, 4, 5]
-    assert dict(found)[3] == "    return cart.sum / rate"
+    snippet = await world.source.snippet(SHOP, "1.4.0", "app:///src/shop/cart.py", 3)
+    assert [number for number, _ in snippet] == [1, 2, 3, 4, 5]
+    assert dict(snippet)[3] == "    return cart.sum / rate"
     assert await world.source.snippet(SHOP, "1.4.0", "shop/cart.py", 70) == ()
     assert await world.source.snippet(SHOP, "1.4.0", "shop/gone.py", 1) == ()
 
@@ -145,16 +145,19 @@ async def test_hotfixes_are_open_pull_requests_with_their_checks(world: World) -
         Pull(13, "No zero", "f" * 40, "fix/zero", checks="FAILURE", body="Fixes SHOP-1"),
         Pull(14, "Still going", "a" * 40, "wip", checks="PENDING"),
     ]
-    found = await world.source.hotfixes(SHOP)
-    assert [(f.name, f.checks) for f in found] == [
+    hotfixes = await world.source.hotfixes(SHOP)
+    assert [(f.name, f.checks) for f in hotfixes] == [
         ("#14", "running"),
         ("#13", "red"),
         ("#11", None),
     ]
-    assert (found[1].release.version, found[1].release.commit) == ("hotfix #13@fffffff", "f" * 40)
-    assert found[1].url == "https://github.com/acme/shop/pull/13"
+    assert (hotfixes[1].release.version, hotfixes[1].release.commit) == (
+        "hotfix #13@fffffff",
+        "f" * 40,
+    )
+    assert hotfixes[1].url == "https://github.com/acme/shop/pull/13"
     issue = report(Choice.INVESTIGATE).issues[0].model_copy(update={"short_id": "SHOP-1"})
-    assert known_fix(found, incident(), [issue]) == "#13"  # its description names the issue
+    assert known_fix(hotfixes, incident(), [issue]) == "#13"  # its description names the issue
 
 
 def test_the_form_says_how_the_checks_are() -> None:
@@ -198,8 +201,8 @@ async def test_a_suspect_gets_its_pull_request(world: World) -> None:
     burning = incident().model_copy(
         update={"triage": measured.model_copy(update={"recommendation": known})}
     )
-    found = await investigate(burning, SHOP, world.source, False, datetime.now(UTC))
-    pulls = {s.sha: s.pull_request for s in found.investigation.suspects}
+    investigated = await investigate(burning, SHOP, world.source, False, datetime.now(UTC))
+    pulls = {s.sha: s.pull_request for s in investigated.investigation.suspects}
     assert pulls[BAD] == "https://github.com/acme/shop/pull/7"
 
 
@@ -208,11 +211,11 @@ async def test_which_checks_ran_on_the_pull_request(world: World) -> None:
     pull = Pull(7, "Rates", BAD, "rates", merged=True)
     pull.runs += [("unit", "SUCCESS"), ("e2e", "SKIPPED"), ("load", None), ("lint", "FAILURE")]
     world.github.pulls.append(pull)
-    found = await world.source.checks(SHOP, BAD)
-    assert found is not None
-    assert (found.pull_request, found.url) == ("#7", "https://github.com/acme/shop/pull/7")
-    told = [(one.name, one.conclusion) for one in found.checks]
-    assert told == [
+    checks = await world.source.checks(SHOP, BAD)
+    assert checks is not None
+    assert (checks.pull_request, checks.url) == ("#7", "https://github.com/acme/shop/pull/7")
+    conclusions = [(check.name, check.conclusion) for check in checks.checks]
+    assert conclusions == [
         ("unit", "passed"),
         ("e2e", "skipped"),
         ("load", "did not end"),
@@ -229,14 +232,14 @@ async def test_tests_are_known_by_their_names_and_without_a_list_where_they_usua
     world: World, listed: int
 ) -> None:
     world.github.listed = listed
-    seen = await world.source.tests_of(SHOP, "1.4.0", "/app/shop/cart.py")
-    assert seen is not None
-    assert (seen.naming, seen.read, seen.everywhere) == ((), False, listed > 1)
+    covered = await world.source.tests_of(SHOP, "1.4.0", "/app/shop/cart.py")
+    assert covered is not None
+    assert (covered.naming, covered.read, covered.everywhere) == ((), False, listed > 1)
     world.github.files["c" * 40, "tests/shop/test_cart.py"] = "def test_total(): ..."
     world.source = GitHubSource(world.client)  # what a commit holds does not change; here it does
-    seen = await world.source.tests_of(SHOP, "1.4.0", "/app/shop/cart.py")
-    assert seen is not None
-    assert seen.naming == ("tests/shop/test_cart.py",)
+    covered = await world.source.tests_of(SHOP, "1.4.0", "/app/shop/cart.py")
+    assert covered is not None
+    assert covered.naming == ("tests/shop/test_cart.py",)
     assert await world.source.tests_of(SHOP, "1.4.0", "/app/shop/nowhere.py") is None
     commit = await world.source.commit(SHOP, BAD)
     assert commit is not None
@@ -248,8 +251,8 @@ async def test_a_commit_that_is_too_large_to_show_hides_no_other(world: World) -
     world.faults.next(
         "github.commit", Fault(status=422, error="Sorry, this diff is taking too long to generate.")
     )
-    found = await world.source.commits(SHOP, "3" * 40, "c" * 40)
-    assert sorted(bool(commit.files) for commit in found) == [False, True]
+    commits = await world.source.commits(SHOP, "3" * 40, "c" * 40)
+    assert sorted(bool(commit.files) for commit in commits) == [False, True]
     world.faults.next("github.commit", Fault(status=404), times=9)
     with pytest.raises(PortError, match="Contents: read"):
         await GitHubSource(world.client).commits(SHOP, "3" * 40, "c" * 40)

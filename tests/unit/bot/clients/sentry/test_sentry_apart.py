@@ -93,7 +93,9 @@ async def test_a_project_that_is_refused_leaves_the_service_measured_by_the_othe
             w.deployed(version, minutes)
         w.burn("/cart", "/search", users=20)
         payments = str(w.local.projects["payments"].id)
-        w.refusing.refuse(f"project={payments}", status=status, said="You do not have permission.")
+        w.refusing.refuse(
+            f"project={payments}", status=status, message="You do not have permission."
+        )
         report = await w.triage()
         assert (report.events, report.recommendation.choice) == (80, "rollback")
         assert any("(payments: " in note for note in report.notes), report.notes
@@ -120,7 +122,7 @@ async def test_the_first_project_may_be_the_one_that_is_refused() -> None:
             w.deployed(version, minutes)
         w.burn("/cart", "/search", users=20)
         payments = str(w.local.projects["payments"].id)
-        w.refusing.refuse(f"project={payments}", status=403, said="You do not have permission.")
+        w.refusing.refuse(f"project={payments}", status=403, message="You do not have permission.")
         assert (await w.triage()).events == 80
 
 

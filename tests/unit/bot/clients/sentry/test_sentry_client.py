@@ -66,9 +66,9 @@ async def test_new_issues_are_those_first_seen_since_in_that_release() -> None:
         w.local.load("Old: a", at=ago(2), release="v2", function="f")
         w.local.load("New: b", at=ago(2), release="v2", function="g")
         w.local.load("New: c", at=ago(2), release="v3", function="h")
-        found = await w.client.new_issues(SHOP, "v2", ago(5), NOW)
+        issues = await w.client.new_issues(SHOP, "v2", ago(5), NOW)
         none = await w.client.new_issues(SHOP, "v2", NOW, NOW)
-    assert [r.title for r in found] == ["New: b"]
+    assert [r.title for r in issues] == ["New: b"]
     assert none == ()
 
 
@@ -78,8 +78,8 @@ async def test_a_short_id_is_found_and_an_unknown_one_says_so() -> None:
         assert (await w.client.by_short_id("SHOP-1")).title == "Oops: a"
         with pytest.raises(PortError, match="does not know this"):
             await w.client.by_short_id("SHOP-99")
-        found = await w.client.by_short_id("SHOP-1")
-        assert await w.client.issue(found.id) == found
+        issue = await w.client.by_short_id("SHOP-1")
+        assert await w.client.issue(issue.id) == issue
 
 
 @pytest.mark.parametrize(
@@ -184,11 +184,11 @@ async def test_time_series_are_in_milliseconds_and_their_incomplete_end_is_marke
     )
     async with serving(pretend.app) as url:
         client = Sentry(url, "acme", "t")
-        found = await client.per_minute([SHOP], ["1"], SINCE, NOW)
+        minutes = await client.per_minute([SHOP], ["1"], SINCE, NOW)
         await client.aclose()
-    assert found.counts == {at: 4, at + timedelta(minutes=2): 2}
-    assert found.incomplete == (at + timedelta(minutes=2),)
-    assert found.sampled
+    assert minutes.counts == {at: 4, at + timedelta(minutes=2): 2}
+    assert minutes.incomplete == (at + timedelta(minutes=2),)
+    assert minutes.sampled
     assert dict(pretend.asked[-1][1])["dataset"] == "errors"
     assert dict(pretend.asked[-1][1])["query"] == "issue.id:[1]"
 
@@ -202,11 +202,11 @@ async def test_an_older_sentry_is_asked_for_stats_in_seconds_and_remembered(stat
     )
     async with serving(pretend.app) as url:
         client = Sentry(url, "acme", "t")
-        found = await client.per_minute([SHOP], ["1"], SINCE, NOW)
+        minutes = await client.per_minute([SHOP], ["1"], SINCE, NOW)
         await client.per_minute([SHOP], ["1"], SINCE, NOW)
         await client.aclose()
-    assert found.counts == {at + timedelta(minutes=n): n + 1 for n in range(5)}
-    assert found.incomplete == (at + timedelta(minutes=3), at + timedelta(minutes=4))
+    assert minutes.counts == {at + timedelta(minutes=n): n + 1 for n in range(5)}
+    assert minutes.incomplete == (at + timedelta(minutes=3), at + timedelta(minutes=4))
     assert [n for n, _ in pretend.asked].count("events-timeseries") == 1
 
 
@@ -301,9 +301,9 @@ async def test_a_series_of_another_shape_is_asked_for_as_stats(series: dict[str,
     pretend = Pretend(**{"events-timeseries": series, "events-stats": stats})
     async with serving(pretend.app) as url:
         client = Sentry(url, "acme", "t")
-        found = await client.per_minute([SHOP], ["1"], SINCE, NOW)
+        minutes = await client.per_minute([SHOP], ["1"], SINCE, NOW)
         await client.aclose()
-    assert found.counts == {datetime.fromtimestamp(at, UTC): 3}
+    assert minutes.counts == {datetime.fromtimestamp(at, UTC): 3}
 
 
 async def test_releases_come_in_pages_that_may_be_short() -> None:
@@ -348,9 +348,9 @@ async def test_releases_come_in_pages_that_may_be_short() -> None:
 
     async with serving(Starlette(routes=[Route("/{rest:path}", answer)])) as url:
         client = Sentry(url, "acme", "t")
-        found = await client.deploys([SHOP])
+        deploys = await client.deploys([SHOP])
         await client.aclose()
-    assert [one.release.version for one in found] == ["1.3.0", "1.2.0", "1.1.0"]
+    assert [deploy.release.version for deploy in deploys] == ["1.3.0", "1.2.0", "1.1.0"]
     assert asked == ["", "0:1:0", "0:2:0"]
 
 
@@ -367,11 +367,11 @@ async def test_without_retry_after_the_end_of_sentrys_window_is_waited_for() -> 
     }
 
     async def answer(request: Request) -> Response:
-        said = (
+        message = (
             "You are attempting to use this endpoint too frequently. Limit is 40 requests in 1 "
             "seconds"
         )
-        return JSONResponse({"detail": said}, 429, headers=headers)
+        return JSONResponse({"detail": message}, 429, headers=headers)
 
     async with serving(Starlette(routes=[Route("/{rest:path}", answer)])) as url:
         client = Sentry(url, "acme", "t")
@@ -473,9 +473,9 @@ def test_when_a_deploy_started(
     }
     release = ReleaseShape.model_validate(shape)
     assert release.lastDeploy is not None
-    seen = release.seen(SHOP, [release.lastDeploy])[0]
-    assert f"{seen.started_at:%H:%M}" == started
-    assert seen.release == Release(version="v3", commit="a" * 40)
+    last_deploy = release.seen(SHOP, [release.lastDeploy])[0]
+    assert f"{last_deploy.started_at:%H:%M}" == started
+    assert last_deploy.release == Release(version="v3", commit="a" * 40)
 
 
 def test_users_are_hashed_and_split() -> None:
@@ -486,10 +486,10 @@ def test_users_are_hashed_and_split() -> None:
         ("", 1, None),
         ("email:bob@example.com", 2, 0),
     ]
-    found = split_users(rows, ["healthcheck*"])
-    assert (found.events_without, found.not_users, found.events_of_not_users) == (4, 1, 90)
-    assert [(u.events, u.addresses) for u in found.users] == [(5, 2), (2, None)]
-    assert "bob" not in found.model_dump_json()
+    split = split_users(rows, ["healthcheck*"])
+    assert (split.events_without, split.not_users, split.events_of_not_users) == (4, 1, 90)
+    assert [(u.events, u.addresses) for u in split.users] == [(5, 2), (2, None)]
+    assert "bob" not in split.model_dump_json()
     assert hashed("id:1") != hashed("id:2")
 
 
@@ -509,10 +509,10 @@ def test_an_issue_of_which_little_is_written_yet_is_read_all_the_same() -> None:
         "firstSeen": None,
         "project": {"id": "1", "slug": "shop"},
     }
-    told = IssueShape.model_validate(
+    issue = IssueShape.model_validate(
         row | {"lifetime": {"firstSeen": None}, "lastSeen": ago(2).isoformat()}
     ).row(SINCE)
-    assert (told.first_seen, told.events, told.level, told.short_id) == (ago(2), 3, "error", "")
+    assert (issue.first_seen, issue.events, issue.level, issue.short_id) == (ago(2), 3, "error", "")
     known = IssueShape.model_validate(row | {"lifetime": {"firstSeen": ago(900).isoformat()}}).row(
         SINCE
     )

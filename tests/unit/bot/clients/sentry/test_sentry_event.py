@@ -29,12 +29,12 @@ def frame(name: str, line: int = 10, *, app: bool | None = True, **more: Any) ->
 
 def raised(name: str, /, *crash_first: Json, value: str | None = "x", **mechanism: Any) -> Json:
     """A value of the exception; its frames go to Sentry the other way round."""
-    told = {"type": "generic", "handled": True} | mechanism
+    generic = {"type": "generic", "handled": True} | mechanism
     stack = {"frames": list(reversed(crash_first))} if crash_first else None
     return {
         "type": name,
         "value": value,
-        "mechanism": told,
+        "mechanism": generic,
         "stacktrace": stack,
         "rawStacktrace": None,
     }
@@ -209,8 +209,8 @@ def member(n: int, name: str, *frames: Json, source: str = "InnerExceptions") ->
 
 
 def numbered(value: Json, id: int, parent: int | None = None) -> Json:
-    told = {"exception_id": id} | ({} if parent is None else {"parent_id": parent})
-    return value | {"mechanism": value["mechanism"] | told}
+    links = {"exception_id": id} | ({} if parent is None else {"parent_id": parent})
+    return value | {"mechanism": value["mechanism"] | links}
 
 
 def test_nets_group_whose_first_member_was_only_cancelled() -> None:
@@ -411,7 +411,7 @@ def test_a_stack_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entries", "kind", "said"),
+    ("entries", "kind", "message"),
     [
         (
             {"message": {"formatted": "the queue is full", "message": None, "params": None}},
@@ -427,10 +427,10 @@ def test_a_stack_of_its_own() -> None:
         ({"request": {}}, "", ""),
     ],
 )
-def test_what_has_no_stack_says_so(entries: Json, kind: str, said: str) -> None:
+def test_what_has_no_stack_says_so(entries: Json, kind: str, message: str) -> None:
     detail = event(**entries)
     assert (detail.frames, detail.exception_type, detail.kind) == ((), None, kind)
-    assert said in why_no_stack(detail.kind)
+    assert message in why_no_stack(detail.kind)
 
 
 def test_an_error_calls_nobody_and_names_no_address() -> None:
@@ -448,7 +448,7 @@ def test_an_error_calls_nobody_and_names_no_address() -> None:
 
 def test_the_cause_and_its_crashing_frame_come_first() -> None:
     around = [[n, f"line {n}"] for n in range(5, 16)]
-    told = {
+    payload = {
         "entries": [
             {"type": "message", "data": {}},
             {
@@ -480,7 +480,7 @@ def test_the_cause_and_its_crashing_frame_come_first() -> None:
         "release": None,
         "tags": [{"key": "release", "value": "v3"}],
     }
-    detail = EventShape.model_validate(told).detail()
+    detail = EventShape.model_validate(payload).detail()
     assert (detail.exception_type, detail.exception_value, detail.wrapped_in) == (
         "KeyError",
         "'…'",
@@ -597,12 +597,12 @@ def test_dart_sent_its_chains_the_wrong_way_round(version: str | None, cause: st
     values = [raised("CartException", frame("load")), raised("FormatException", frame("parse"))]
     for value in values:
         value["mechanism"] = None
-    told = {"entries": [{"type": "exception", "data": {"values": values}}], "tags": []}
+    payload = {"entries": [{"type": "exception", "data": {"values": values}}], "tags": []}
     sdk = {"name": "sentry.dart.flutter", "version": version}
-    assert EventShape.model_validate(told | {"sdk": sdk}).detail().exception_type == cause
+    assert EventShape.model_validate(payload | {"sdk": sdk}).detail().exception_type == cause
 
 
 def test_an_assembly_is_named_without_its_version() -> None:
     module = "Acme.Shop, Version=1.0.0.0, Culture=neutral, PublicKeyToken=null"
-    (told,) = event(raised("E", frame("Of", filename=None, module=module))).frames
-    assert told.file == "Acme.Shop"
+    (crash_frame,) = event(raised("E", frame("Of", filename=None, module=module))).frames
+    assert crash_frame.file == "Acme.Shop"

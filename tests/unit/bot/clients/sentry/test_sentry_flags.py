@@ -48,9 +48,9 @@ async def test_events_with_the_flag_off_are_counted_by_issue(flag: str) -> None:
         w.burn("/cart", flags={flag: True}, times=40)
         w.burn("/pay", flags={flag: False}, times=10)
         w.burn("/search", times=7)
-        found = await w.client.flags.off([SHOP], flag, (ago(10), NOW))
+        counts = await w.client.flags.off([SHOP], flag, (ago(10), NOW))
         odd = await w.client.flags.off([SHOP], 'x"]:true OR is:', (ago(10), NOW))
-    assert list(found.values()) == [(10, 10)]
+    assert list(counts.values()) == [(10, 10)]
     assert not odd
 
 
@@ -80,18 +80,20 @@ async def test_a_flag_that_is_off_where_it_fails_is_no_suspect() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(404, "it has no flag log"), (403, "org:read"), (500, "")]
+    ("status", "message"), [(404, "it has no flag log"), (403, "org:read"), (500, "")]
 )
-async def test_without_the_log_one_line_says_so_and_the_rest_stands(status: int, said: str) -> None:
+async def test_without_the_log_one_line_says_so_and_the_rest_stands(
+    status: int, message: str
+) -> None:
     async with world() as w:
         w.deployed("v2", 600)
         w.deployed("v3", 9)
         w.burn("/cart", "/pay", "/search")
-        w.refusing.refuse("/flags/logs/", status=status, said="no")
+        w.refusing.refuse("/flags/logs/", status=status, message="no")
         report = await w.triage()
     lines = [note for note in report.notes if note.startswith("Flag changes are not known")]
     assert len(lines) == 1
-    assert said in lines[0]
+    assert message in lines[0]
     assert report.recommendation.choice is Choice.ROLLBACK
 
 
@@ -101,7 +103,7 @@ async def test_an_odd_shape_is_an_error_and_an_odd_row_is_left_out() -> None:
         w.local.flag_log.append(w.local.flag_log[0].__class__(2, None, 7, ago(4).timestamp()))  # pyright: ignore[reportArgumentType]
         (a,) = await w.client.flags.changes(SHOP, ago(60), NOW)
         assert a.name == "a"
-        w.refusing.refuse("/flags/logs/", status=200, said="nothing of the kind")
+        w.refusing.refuse("/flags/logs/", status=200, message="nothing of the kind")
         with pytest.raises(HttpError, match="shape that is not known"):
             await w.client.flags.changes(SHOP, ago(60), NOW)
 

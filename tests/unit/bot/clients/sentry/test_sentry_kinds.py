@@ -134,7 +134,7 @@ async def test_glitchtip_is_asked_in_its_own_words() -> None:
     assert report.issues[0].url is None, "`Not implemented` is no link"
     assert not report.incomplete
     assert row.id == "1"
-    assert [one.id for one in fresh] == ["1"]
+    assert [issue.id for issue in fresh] == ["1"]
 
 
 async def test_glitchtip_whose_tags_fail_leaves_users_and_features_unknown() -> None:
@@ -165,7 +165,7 @@ async def test_an_older_sentry_has_errors_within_discover() -> None:
         w.burn("/cart", "/pay", "/search")
         w.refusing.refuse(
             "dataset=errors",
-            said="dataset must be one of: discover, metrics, metricsEnhanced, profiles",
+            message="dataset must be one of: discover, metrics, metricsEnhanced, profiles",
         )
         w.refusing.refuse("/events-timeseries/", status=404)
         report = await w.triage()
@@ -227,14 +227,14 @@ async def test_doctor_names_what_glitchtip_has_not_and_advises_no_scopes() -> No
     pretend = GlitchTip(datetime.now(UTC))
     pretend.tags_fail = True
     async with serving(pretend.app) as url:
-        found = await looked(url)
-    told = " ".join(f"{one.state} {one.says} {one.mend}" for one in found)
-    assert "GlitchTip" in told
-    assert "events/" in told
-    assert "events-stats/" in told
-    assert "tags" in told
-    assert "event:read" not in told
-    assert "docs/sentry.md" in told
+        findings = await looked(url)
+    text = " ".join(f"{finding.state} {finding.says} {finding.mend}" for finding in findings)
+    assert "GlitchTip" in text
+    assert "events/" in text
+    assert "events-stats/" in text
+    assert "tags" in text
+    assert "event:read" not in text
+    assert "docs/sentry.md" in text
 
 
 async def test_doctor_advises_scopes_where_sentry_refuses_for_them() -> None:
@@ -242,6 +242,6 @@ async def test_doctor_advises_scopes_where_sentry_refuses_for_them() -> None:
         return JSONResponse({"detail": "You do not have permission to perform this action."}, 403)
 
     async with serving(Starlette(routes=[Route("/{rest:path}", answer)])) as url:
-        [one] = await looked(url)
-    assert one.state == "broken"
-    assert "event:read" in one.mend
+        [finding] = await looked(url)
+    assert finding.state == "broken"
+    assert "event:read" in finding.mend

@@ -37,7 +37,7 @@ LATER = 3  # tries of one question
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "message"),
     [
         (400, str(TIMEOUT.error)),
         (
@@ -65,12 +65,12 @@ LATER = 3  # tries of one question
         (504, ""),
     ],
 )
-def test_overload_passes_whatever_its_status(status: int, said: str) -> None:
-    assert passing(status, said)
+def test_overload_passes_whatever_its_status(status: int, message: str) -> None:
+    assert passing(status, message)
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "message"),
     [
         (400, "Invalid query. Argument to function is wrong type."),
         (400, "Invalid date range. Please try a more recent date range."),
@@ -85,8 +85,8 @@ def test_overload_passes_whatever_its_status(status: int, said: str) -> None:
         (422, "sort: Input should be 'last_seen', 'first_seen' or 'count'"),
     ],
 )
-def test_a_refused_question_is_final(status: int, said: str) -> None:
-    assert not passing(status, said)
+def test_a_refused_question_is_final(status: int, message: str) -> None:
+    assert not passing(status, message)
 
 
 @pytest.mark.parametrize("fault", OVERLOAD)
@@ -103,12 +103,12 @@ async def test_an_overloaded_count_is_asked_for_again_and_found(fault: Fault) ->
 
 
 async def test_a_final_refusal_is_asked_once_and_says_what_sentry_refused() -> None:
-    said = "Invalid query. Argument to function is wrong type. <!channel> sntrys_local"
+    message = "Invalid query. Argument to function is wrong type. <!channel> sntrys_local"
     async with world(counting=True) as w:
         await fire(w, "/cart")
         assert w.calls is not None
         w.calls.paths.clear()
-        w.faults.always("sentry.events", Fault(status=400, error=said))
+        w.faults.always("sentry.events", Fault(status=400, error=message))
         with pytest.raises(HttpError, match="Argument to function is wrong type") as caught:
             await w.client.count([SHOP], ["1"], SINCE, NOW)
     assert len(w.calls.paths) == 1
@@ -118,7 +118,7 @@ async def test_a_final_refusal_is_asked_once_and_says_what_sentry_refused() -> N
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "told"),
+    ("status", "body", "message"),
     [
         (
             422,
@@ -144,7 +144,7 @@ async def test_a_final_refusal_is_asked_once_and_says_what_sentry_refused() -> N
     ],
 )
 async def test_a_refusal_is_told_in_whatever_form_it_comes(
-    status: int, body: object, told: str
+    status: int, body: object, message: str
 ) -> None:
     async def answer(request: Request) -> Response:
         return JSONResponse(body, status)
@@ -154,7 +154,7 @@ async def test_a_refusal_is_told_in_whatever_form_it_comes(
         with pytest.raises(HttpError) as caught:
             await client.issue("41")
         await client.aclose()
-    assert told in caught.value.text
+    assert message in caught.value.text
     assert f"({status})" in caught.value.text
 
 
@@ -162,13 +162,13 @@ async def test_a_refusal_is_told_in_whatever_form_it_comes(
 
 
 def everything(report: TriageReport) -> str:
-    said = (
+    sentences = (
         headline(report),
         *report.blast.sentences,
         *report.recommendation.reasons,
         *report.recommendation.against,
     )
-    return " ".join((*said, *report.notes))
+    return " ".join((*sentences, *report.notes))
 
 
 async def test_features_that_could_not_be_asked_are_many_and_the_decision_says_so() -> None:
@@ -243,7 +243,7 @@ async def test_regions_that_are_not_known_do_not_make_nameless_events_one_user()
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "message"),
     [
         (400, "Query timeout. Please try again."),
         (429, "Rate limit exceeded."),
@@ -252,7 +252,7 @@ async def test_regions_that_are_not_known_do_not_make_nameless_events_one_user()
     ],
 )
 async def test_an_overloaded_store_of_events_leaves_a_decision_as_for_many(
-    status: int, said: str
+    status: int, message: str
 ) -> None:
     """Another part of Sentry tells the issues.
 
@@ -261,7 +261,7 @@ async def test_an_overloaded_store_of_events_leaves_a_decision_as_for_many(
     async with world() as w:
         await fire(w, "/cart")
         for call in ("/events/", "/events-stats/", "/events-timeseries/"):
-            w.refusing.refuse(call, status=status, said=said)
+            w.refusing.refuse(call, status=status, message=message)
         report = await w.triage()
     assert report.events == 40
     assert report.began_at == ago(6), "first seen of what is new"
@@ -278,7 +278,7 @@ async def test_what_is_refused_for_good_is_unknown_too_and_is_not_asked_for_agai
 ):
     async with world() as w:
         await fire(w)
-        w.refusing.refuse("/events/", said="Invalid query. Argument to function is wrong type.")
+        w.refusing.refuse("/events/", message="Invalid query. Argument to function is wrong type.")
         report = await w.triage()
     assert report.recommendation.choice is Choice.ROLLBACK
     assert not report.incomplete
@@ -347,7 +347,7 @@ async def test_one_release_whose_deploys_are_gone_leaves_the_others() -> None:
         for version in ("v2", "v3"):
             w.local.add_deploy(version, environment="staging", finished=ago(2).timestamp())
         w.refusing.refuse(
-            "/releases/v3/deploys/", status=404, said="The requested resource does not exist"
+            "/releases/v3/deploys/", status=404, message="The requested resource does not exist"
         )
         report = await w.triage()
     assert report.suspect == Release(version="v3"), (
@@ -366,7 +366,7 @@ async def test_where_no_deploy_is_told_because_the_lists_were_refused_that_is_sa
         w.local.add_deploy("v9", finished=ago(9).timestamp())
         w.local.add_deploy("v9", environment="staging", finished=ago(1).timestamp())
         w.burn("/cart", "/pay", since=6, release=None)
-        w.refusing.refuse("/releases/v9/deploys/", status=500, said="boom")
+        w.refusing.refuse("/releases/v9/deploys/", status=500, message="boom")
         report = await w.triage()
     assert report.deploys == ()
     assert any(note.startswith("Sentry's deploys are not known") for note in report.notes)
@@ -384,9 +384,9 @@ async def test_issues_beyond_the_first_page_fail_by_themselves_and_nothing_unusu
         assert [i.events for i in report.issues] == [40]
         assert any("Issues beyond the 100 loudest are not known" in note for note in report.notes)
         w.local.issues = {
-            id: one
-            for id, one in w.local.issues.items()
-            if one.times_seen > 0 and "Oops" in one.title
+            id: issue
+            for id, issue in w.local.issues.items()
+            if issue.times_seen > 0 and "Oops" in issue.title
         }
         w.local.events = [event for event in w.local.events if event.issue_id in w.local.issues]
         with pytest.raises(PortError):
@@ -413,9 +413,9 @@ async def test_a_monitors_issue_is_not_counted_as_errors_and_never_nothing_unusu
     assert report.blast.users is Word.MANY
     assert not report.blast.knows("users")
     assert "9 events are not counted as errors: users not known." in report.blast.sentences
-    said = everything(report)
-    assert "nothing unusual" not in said
-    assert "nobody" not in said.lower()
+    text = everything(report)
+    assert "nothing unusual" not in text
+    assert "nobody" not in text.lower()
     assert severity_of(report) is Severity.SEV1, "whom it hits is not known, nor what else is down"
     assert report.suspect == Release(version="v3")
     assert not report.incomplete, "asking again would tell no more"

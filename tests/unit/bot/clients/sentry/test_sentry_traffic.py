@@ -19,20 +19,20 @@ async def test_requests_of_a_span_are_all_of_them_whatever_its_length(minutes: f
     async with world(traces=False) as w:
         w.burn("/cart")
         w.local.traffic(3, since=ago(3000))
-        seen = await asked(w, minutes)
-    assert seen is not None
-    assert seen.requests == seen.kept == pytest.approx(180 * minutes, abs=1)
-    assert seen.doubt == 0
+        traffic = await asked(w, minutes)
+    assert traffic is not None
+    assert traffic.requests == traffic.kept == pytest.approx(180 * minutes, abs=1)
+    assert traffic.doubt == 0
 
 
 async def test_a_sample_is_extrapolated_and_known_to_be_one() -> None:
     async with world(traces=False) as w:
         w.burn("/cart")
         w.local.traffic(100, since=ago(30), rate=0.1)
-        seen = await asked(w)
-    assert seen is not None
-    assert (seen.requests, seen.kept) == (24_000, 2_400)
-    assert seen.doubt == pytest.approx(0.9 / 2400)
+        traffic = await asked(w)
+    assert traffic is not None
+    assert (traffic.requests, traffic.kept) == (24_000, 2_400)
+    assert traffic.doubt == pytest.approx(0.9 / 2400)
 
 
 async def test_traffic_that_stops_is_nothing_and_another_project_is_not_ours() -> None:
@@ -56,11 +56,11 @@ async def test_an_older_sentry_is_asked_for_transactions_and_remembered() -> Non
         await asked(w)
         assert w.calls is not None
         w.calls.paths.clear()
-        seen = await asked(w)
+        traffic = await asked(w)
         assert len(w.calls.paths) == 1
         assert "dataset=transactions" in w.calls.paths[0]
-    assert seen is not None
-    assert seen.requests == 1200
+    assert traffic is not None
+    assert traffic.requests == 1200
 
 
 async def test_without_traces_nothing_is_known() -> None:
@@ -85,12 +85,12 @@ async def test_both_sides_of_a_minute_are_told_by_one_call() -> None:
         w.burn("/cart")
         w.local.traffic(2, since=ago(3000))
         w.local.traffic(6, since=ago(10))
-        seen = await w.client.traffic_around(SHOP, ago(70), ago(10), ago(5))
+        both_sides = await w.client.traffic_around(SHOP, ago(70), ago(10), ago(5))
         assert w.calls is not None
         assert len([path for path in w.calls.paths if "is_transaction" in path]) == 1
         apart = [await w.client.traffic(SHOP, ago(70), ago(10)), await asked(w, 5, 5)]
-    assert seen is not None
-    for one, alone in zip(seen, apart, strict=True):
+    assert both_sides is not None
+    for side, alone in zip(both_sides, apart, strict=True):
         assert alone is not None
-        assert one.minutes == pytest.approx(alone.minutes)
-        assert one.per_minute == pytest.approx(alone.per_minute, rel=0.15), "cut to whole minutes"
+        assert side.minutes == pytest.approx(alone.minutes)
+        assert side.per_minute == pytest.approx(alone.per_minute, rel=0.15), "cut to whole minutes"

@@ -98,19 +98,24 @@ async def test_an_id_is_one_call_in_a_workspace_of_any_size() -> None:
             "https://firebreak.slack.com/archives/C0INCIDENTS",
         ):
             world.workspace.calls.clear()
-            found = await Channels(slack).find(written)
-            assert found is not None
-            assert found.name == "incidents"
+            channel = await Channels(slack).find(written)
+            assert channel is not None
+            assert channel.name == "incidents"
             assert called(world) == ["conversations.info"]
 
 
 async def test_a_name_takes_pages_of_a_thousand_and_is_read_once() -> None:
     async with town(MANY) as (world, slack):
         channels = Channels(slack)
-        found = await asyncio.gather(
+        matches = await asyncio.gather(
             *(channels.find(name) for name in ("team-8999", "TEAM-8998", "#team-0", "general"))
         )
-        assert [one.name for one in found if one] == ["team-8999", "team-8998", "team-0", "general"]
+        assert [channel.name for channel in matches if channel] == [
+            "team-8999",
+            "team-8998",
+            "team-0",
+            "general",
+        ]
         assert len(called(world, LISTS)) == 10, "9,002 channels"
 
 
@@ -124,8 +129,8 @@ async def test_a_rate_limit_in_the_middle_loses_no_page() -> None:
             assert refused.value.retryable
             assert refused.value.retry_after
         world.faults.clear()
-        found = await channels.find("team-8999")
-        assert found is not None
+        channel = await channels.find("team-8999")
+        assert channel is not None
         cursors = [
             call.args.get("cursor") for call in world.workspace.calls if call.method == LISTS
         ]
@@ -173,9 +178,9 @@ async def test_private_channels_are_found_where_the_bot_is_in() -> None:
         assert await Channels(slack).find(ops.id) is None
         world.workspace.join(ops, BOT_USER)
         for written in ("ops", ops.id):
-            found = await Channels(slack).find(written)
-            assert found is not None
-            assert (found.private, found.member) == (True, True)
+            channel = await Channels(slack).find(written)
+            assert channel is not None
+            assert (channel.private, channel.member) == (True, True)
         world.workspace.scopes.discard("groups:read")
         assert await Channels(slack).find("incidents") is not None, "public ones do without"
         assert await Channels(slack).find("ops") is None
@@ -196,12 +201,12 @@ async def test_the_announcements_say_what_is_wrong() -> None:
     async with town() as (world, slack):
         old = world.workspace.create_channel("old", ALICE)
         world.workspace.archive(old, ALICE)
-        for written, said in (
+        for written, message in (
             ("nowhere", "no such channel"),
             ("old", "it is archived"),
             (old.id, "#old is archived"),
         ):
-            with pytest.raises(PortError, match=said) as wrong:
+            with pytest.raises(PortError, match=message) as wrong:
                 await Announced(slack, written).channel()
             assert not wrong.value.retryable
         announced = Announced(slack, "https://firebreak.slack.com/archives/C0INCIDENTS")
@@ -320,10 +325,10 @@ async def doctor(world: World, **settings: str) -> dict[str, Finding]:
     token = given.slack_bot_token.get_secret_value()
     async with aclosing(Slack(token, given.slack_api_url)) as client:
         await client.start()
-        found = await look_at_slack(given, client)
+        findings = await look_at_slack(given, client)
     return {
-        f"{one.what} {n}" if one.what == "WATCHED_CHANNELS" else one.what: one
-        for n, one in enumerate(found)
+        f"{finding.what} {n}" if finding.what == "WATCHED_CHANNELS" else finding.what: finding
+        for n, finding in enumerate(findings)
     }
 
 
@@ -332,28 +337,36 @@ async def test_doctor_finds_channels_as_the_bot_does() -> None:
         ops = world.workspace.create_channel("ops", ALICE, is_private=True)
         world.workspace.join(ops, BOT_USER)
         world.workspace.create_channel("secret", BOB, is_private=True)
-        found = await doctor(
+        findings = await doctor(
             world,
             incidents_channel="https://firebreak.slack.com/archives/C0INCIDENTS",
             watched_channels=f"#ops, {ops.id} general,team-1999 secret",
         )
-        watched = [one for key, one in found.items() if key.startswith("WATCHED")]
-        assert [one.state for one in watched] == ["works", "works", "works", "broken", "broken"]
+        watched = [finding for key, finding in findings.items() if key.startswith("WATCHED")]
+        assert [finding.state for finding in watched] == [
+            "works",
+            "works",
+            "works",
+            "broken",
+            "broken",
+        ]
         assert "hears nothing there" in watched[3].says
         assert watched[3].mend == "in #team-1999: /invite @firebreak"
         assert "no such channel" in watched[4].says
-        assert found["INCIDENTS_CHANNEL"].state == "works", found["INCIDENTS_CHANNEL"]
+        assert findings["INCIDENTS_CHANNEL"].state == "works", findings["INCIDENTS_CHANNEL"]
         assert len(called(world, LISTS)) == 3, "one list for all"
 
 
 async def test_doctor_waits_as_long_as_slack_says() -> None:
     async with town(2000) as (world, _):
         world.faults.next(f"slack.{LISTS}", Fault(status=429, retry_after=1))
-        found = await doctor(world, incidents_channel="incidents", watched_channels="general")
+        findings = await doctor(world, incidents_channel="incidents", watched_channels="general")
         assert [
-            one.state for key, one in found.items() if key.startswith(("WATCHED", "INCID"))
+            finding.state
+            for key, finding in findings.items()
+            if key.startswith(("WATCHED", "INCID"))
         ] == ["works", "works"]
         world.faults.next(f"slack.{LISTS}", Fault(status=429, retry_after=999))
-        told = (await doctor(world, incidents_channel="incidents"))["INCIDENTS_CHANNEL"]
-        assert (told.state, told.mend) == ("broken", "run it again in a minute")
-        assert "ratelimited" in told.says
+        announcements = (await doctor(world, incidents_channel="incidents"))["INCIDENTS_CHANNEL"]
+        assert (announcements.state, announcements.mend) == ("broken", "run it again in a minute")
+        assert "ratelimited" in announcements.says

@@ -38,10 +38,10 @@ def commit(subject: str, *paths: str, sha: str = "", **fields: Any) -> Commit:
 
 def test_pull_requests_are_counted_and_named_up_to_five() -> None:
     commits = [commit(f"Change number {n} (#{n})") for n in range(1, 8)]
-    found = taken_back(TARGET, commits, ())
-    assert (found.commits, found.pull_requests, len(found.names)) == (7, 7, 5)
-    assert found.names[0] == "Change number 1 (#1)"
-    assert taken_back_in_short(found) == "It takes back 7 commits in 7 pull requests since v2."
+    taken = taken_back(TARGET, commits, ())
+    assert (taken.commits, taken.pull_requests, len(taken.names)) == (7, 7, 5)
+    assert taken.names[0] == "Change number 1 (#1)"
+    assert taken_back_in_short(taken) == "It takes back 7 commits in 7 pull requests since v2."
 
 
 @pytest.mark.parametrize(
@@ -54,15 +54,15 @@ def test_pull_requests_are_counted_and_named_up_to_five() -> None:
     ],
 )
 def test_pull_requests_as_the_hosts_write_them(subject: str, body: str, named: str | None) -> None:
-    found = taken_back(TARGET, [commit("Work"), commit(subject, body=body)], ())
-    assert found.pull_requests == 1
-    assert named is None or named in found.names
+    taken = taken_back(TARGET, [commit("Work"), commit(subject, body=body)], ())
+    assert taken.pull_requests == 1
+    assert named is None or named in taken.names
 
 
 def test_a_merge_is_no_commit_of_its_own() -> None:
     merge = commit("Merge pull request #7 from acme/fix-tax", body="Round the tax")
-    found = taken_back(TARGET, [merge, commit("one"), commit("two")], ())
-    assert (found.commits, found.names) == (2, ("Round the tax (#7)",))
+    taken = taken_back(TARGET, [merge, commit("one"), commit("two")], ())
+    assert (taken.commits, taken.names) == (2, ("Round the tax (#7)",))
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_a_merge_is_no_commit_of_its_own() -> None:
     ],
 )
 def test_what_is_marked_as_security_is_named(subject: str, body: str, is_security: bool) -> None:
-    found = taken_back(TARGET, [commit(subject, body=body)], ())
-    assert found.security == ((subject,) if is_security else ())
+    taken = taken_back(TARGET, [commit(subject, body=body)], ())
+    assert taken.security == ((subject,) if is_security else ())
 
 
 SHA = "c" * 40
@@ -86,7 +86,7 @@ TAX = EarlierFix("INC-0031", "fix/tax", SHA, ("INC-0031", "ENG-12", "SHOP-9"))
 
 
 @pytest.mark.parametrize(
-    "one",
+    "fix",
     [
         commit("Round the tax", sha=SHA),
         commit("Round the tax (INC-0031)"),
@@ -96,12 +96,12 @@ TAX = EarlierFix("INC-0031", "fix/tax", SHA, ("INC-0031", "ENG-12", "SHOP-9"))
         commit("Merge branch 'fix/tax'"),
     ],
 )
-def test_what_ended_an_earlier_incident_is_named_however_it_was_merged(one: Commit) -> None:
-    assert taken_back(TARGET, [commit("other"), one], (TAX,)).fixes == ("INC-0031 (fix/tax)",)
+def test_what_ended_an_earlier_incident_is_named_however_it_was_merged(fix: Commit) -> None:
+    assert taken_back(TARGET, [commit("other"), fix], (TAX,)).fixes == ("INC-0031 (fix/tax)",)
 
 
 @pytest.mark.parametrize(
-    "one",
+    "lookalike",
     [
         commit("Fix taxes"),
         commit("SHOP-91"),
@@ -109,8 +109,8 @@ def test_what_ended_an_earlier_incident_is_named_however_it_was_merged(one: Comm
         commit("Merge branch 'fix/tax2'"),
     ],
 )
-def test_what_only_looks_like_it_is_not_named(one: Commit) -> None:
-    assert taken_back(TARGET, [one], (TAX,)).fixes == ()
+def test_what_only_looks_like_it_is_not_named(lookalike: Commit) -> None:
+    assert taken_back(TARGET, [lookalike], (TAX,)).fixes == ()
 
 
 @pytest.mark.parametrize(
@@ -145,9 +145,9 @@ def test_a_hotfix_that_runs_unmerged_is_taken_back_too() -> None:
     )
     known = merge_deploys([new, hotfix, old])
     past = Past(fixes=(EarlierFix("INC-0031", "fix/tax", FIX.commit, ("INC-0031",)),))
-    found = what_rollback_takes_back(RollbackPath(TARGET), incident(), past, known, new)
-    assert found is not None
-    assert found.fixes == ("INC-0031 (fix/tax)",)
+    taken = what_rollback_takes_back(RollbackPath(TARGET), incident(), past, known, new)
+    assert taken is not None
+    assert taken.fixes == ("INC-0031 (fix/tax)",)
     own = incident(rounds=(shipped(),))
     assert what_rollback_takes_back(RollbackPath(TARGET), own, Past(), known, new) is None
 
@@ -214,8 +214,8 @@ def test_the_oldest_schema_that_the_target_does_not_know() -> None:
         commit("b", "migrations/0043_more.sql"),
         commit("a", "migrations/0042_carts.sql", "migrations/0042_carts.down.sql"),
     ]
-    found = taken_back(TARGET, newest_first, ())
-    assert found.oldest_schema == "migrations/0042_carts.sql and 1 later migration"
+    taken = taken_back(TARGET, newest_first, ())
+    assert taken.oldest_schema == "migrations/0042_carts.sql and 1 later migration"
 
 
 subjects = st.text(min_size=1, max_size=200)
@@ -243,9 +243,9 @@ def test_never_a_fix_without_its_name(
             "merge": commit(f"Merge pull request #1 from acme/{fix.name}"),
         }[how]
         log.insert(data.draw(st.integers(0, len(log))), brought)
-    found = taken_back(TARGET, log, fixes)
+    taken = taken_back(TARGET, log, fixes)
     for fix in fixes:
-        assert fix.label in found.fixes
+        assert fix.label in taken.fixes
     if fixes:
-        assert fixes[0].incident in taken_back_in_short(found)
+        assert fixes[0].incident in taken_back_in_short(taken)
     assert isinstance(incident(), Incident)

@@ -38,7 +38,7 @@ def deploy(version: str, minutes_ago: float, **fields: object) -> DeploySeen:
     )
 
 
-def found(*deploys: DeploySeen, listed: Collection[str] = (), **fields: object) -> Targets:
+def targets_among(*deploys: DeploySeen, listed: Collection[str] = (), **fields: object) -> Targets:
     """Return the targets where the newest is the suspect, and everything can be deployed."""
     known = merge_deploys(deploys)
     names = listed or {d.release.version for d in known.deploys}
@@ -53,27 +53,29 @@ def names(targets: Targets) -> list[str]:
 
 
 def test_the_release_before_needs_no_explanation() -> None:
-    targets = found(deploy("v3", 8), deploy("v2", 600), deploy("v1", 9000))
+    targets = targets_among(deploy("v3", 8), deploy("v2", 600), deploy("v1", 9000))
     assert (names(targets), targets.why) == (["v2", "v1"], "")
 
 
 def test_one_that_ran_for_two_minutes_proves_nothing() -> None:
-    targets = found(deploy("v3", 8), deploy("v2", 10), deploy("v1", 9000))
+    targets = targets_among(deploy("v3", 8), deploy("v2", 10), deploy("v1", 9000))
     assert (names(targets), targets.why) == (["v1"], "To v1, because v2 ran for 2 min only.")
 
 
 def test_what_was_rolled_back_is_not_well() -> None:
-    targets = found(
+    targets = targets_among(
         deploy("v5", 8), deploy("v3", 90), deploy("v4", 100), deploy("v3", 4000), deploy("v1", 9000)
     )
     assert (names(targets), targets.why) == (["v3", "v1"], "")
-    told = found(deploy("v5", 8), deploy("v4", 100, rolled_back=True), deploy("v3", 4000))
-    assert (names(told), told.why) == (["v3"], "To v3, because v4 was rolled back.")
+    told_targets = targets_among(
+        deploy("v5", 8), deploy("v4", 100, rolled_back=True), deploy("v3", 4000)
+    )
+    assert (names(told_targets), told_targets.why) == (["v3"], "To v3, because v4 was rolled back.")
 
 
 def test_one_that_ran_twice_is_not_bad_for_ever() -> None:
     """It was rolled back after ten minutes, for another reason, and has run for two days since."""
-    targets = found(
+    targets = targets_among(
         deploy("v4", 8),
         deploy("v3", 2880),
         deploy("v2", 2990),
@@ -87,7 +89,7 @@ def test_one_that_burned_alike_in_its_time_is_not_well() -> None:
     minutes = {ago(300 - n).replace(second=0): 20 for n in range(20)}
     minutes |= {ago(n).replace(second=0): 20 for n in range(6)}
     fire = earlier_fire(minutes, ago(6), NOW, 0.0, WINDOW)
-    targets = found(deploy("v3", 8), deploy("v2", 400), deploy("v1", 900), fire=fire)
+    targets = targets_among(deploy("v3", 8), deploy("v2", 400), deploy("v1", 900), fire=fire)
     assert (names(targets), targets.why) == (["v1"], "To v1, because v2 failed alike.")
 
 
@@ -95,16 +97,19 @@ def test_the_minute_in_which_the_suspect_went_out_is_not_the_release_before() ->
     """Deployed at 14:07:30 and burning since 14:07:45: Sentry counts that minute from 14:07:00."""
     minutes = {ago(n).replace(second=0): 60 for n in range(9)}
     fire = earlier_fire(minutes, ago(7.75), NOW, 0.0, WINDOW)
-    assert names(found(deploy("v3", 8), deploy("v2", 400), deploy("v1", 900), fire=fire))[0] == "v2"
+    assert (
+        names(targets_among(deploy("v3", 8), deploy("v2", 400), deploy("v1", 900), fire=fire))[0]
+        == "v2"
+    )
     late = earlier_fire(minutes, ago(6), NOW, 0.0, WINDOW)  # the beginning is known less well
-    assert names(found(deploy("v3", 8), deploy("v2", 400), fire=late)) == ["v2"]
+    assert names(targets_among(deploy("v3", 8), deploy("v2", 400), fire=late)) == ["v2"]
 
 
 def test_usual_noise_is_no_fire() -> None:
     minutes = {ago(n).replace(second=0): 1 for n in range(6, 1400)}
     minutes |= {ago(n).replace(second=0): 30 for n in range(6)}
     fire = earlier_fire(minutes, ago(6), NOW, 1.0, WINDOW)
-    assert names(found(deploy("v3", 8), deploy("v2", 400), fire=fire)) == ["v2"]
+    assert names(targets_among(deploy("v3", 8), deploy("v2", 400), fire=fire)) == ["v2"]
 
 
 def test_what_burned_while_it_went_out_was_the_one_before() -> None:
@@ -112,12 +117,12 @@ def test_what_burned_while_it_went_out_was_the_one_before() -> None:
     minutes = {ago(405 - n).replace(second=0): 20 for n in range(10)}
     minutes |= {ago(n).replace(second=0): 20 for n in range(6)}
     fire = earlier_fire(minutes, ago(6), NOW, 0.0, WINDOW)
-    targets = found(deploy("v3", 8), deploy("v2", 400), deploy("v1", 440), fire=fire)
+    targets = targets_among(deploy("v3", 8), deploy("v2", 400), deploy("v1", 440), fire=fire)
     assert names(targets) == ["v2"]
 
 
 def test_one_that_needed_a_hotfix_is_not_well() -> None:
-    targets = found(
+    targets = targets_among(
         deploy("v3", 8),
         deploy("hotfix fix/tax@aaaaaaa", 500),
         deploy("v2", 600),
@@ -132,8 +137,8 @@ def test_one_that_needed_a_hotfix_is_not_well() -> None:
 
 def test_a_target_is_in_the_deployers_list_and_has_no_incident_of_its_own() -> None:
     deploys = (deploy("v3", 8), deploy("v2", 600), deploy("v1", 9000))
-    assert names(found(*deploys, listed=("v1",))) == ["v1"]
-    burns = found(*deploys, burning=("v2",))
+    assert names(targets_among(*deploys, listed=("v1",))) == ["v1"]
+    burns = targets_among(*deploys, burning=("v2",))
     assert (names(burns), burns.why) == (
         ["v1"],
         "To v1, because v2 has an open incident of its own.",
@@ -141,7 +146,7 @@ def test_a_target_is_in_the_deployers_list_and_has_no_incident_of_its_own() -> N
     known = merge_deploys(deploys)
     assert targets_of(known.deploys[0], Candidates(known, None), WINDOW) == Targets()
     assert targets_of(None, Candidates(known, [Release(version="v1")]), WINDOW) == Targets()
-    assert names(found(deploy("v2", 5), deploy("--force", 60))) == []
+    assert names(targets_among(deploy("v2", 5), deploy("--force", 60))) == []
 
 
 def test_what_was_deployed_since_the_suspect_is_no_target_even_if_it_was_there_before() -> None:
@@ -151,7 +156,7 @@ def test_what_was_deployed_since_the_suspect_is_no_target_even_if_it_was_there_b
 
 
 def test_two_deploys_of_one_release_after_each_other_are_one_period() -> None:
-    assert names(found(deploy("v3", 8), deploy("v2", 10), deploy("v2", 600))) == ["v2"]
+    assert names(targets_among(deploy("v3", 8), deploy("v2", 10), deploy("v2", 600))) == ["v2"]
 
 
 versions = st.sampled_from([f"v{n}" for n in range(5)])
@@ -200,15 +205,21 @@ def _well_once(version: str, known: History, until: datetime, counts: dict[datet
 
 
 def test_first_events_tell_of_a_rollback_by_what_outlived_it() -> None:
-    def seen(version: str, began: float, ended: float) -> DeploySeen:
+    def deploy_seen(version: str, began: float, ended: float) -> DeploySeen:
         return deploy(version, began, source="first event", last_event=ago(ended))
 
-    put_back = (seen("v5", 8, 0), seen("v4", 350, 335), seen("v3", 470, 1))
-    assert names(found(*put_back)) == ["v3"]
-    stragglers = (seen("v5", 8, 0), seen("v4", 350, 12), seen("v3", 470, 1))
-    assert names(found(*stragglers)) == ["v4", "v3"]
-    told = (deploy("v5", 8), deploy("v4", 350, last_event=ago(335)), seen("v3", 470, 1))
-    assert names(found(*told))[0] == "v4", "where deploys are told, they say what runs"
+    put_back = (deploy_seen("v5", 8, 0), deploy_seen("v4", 350, 335), deploy_seen("v3", 470, 1))
+    assert names(targets_among(*put_back)) == ["v3"]
+    stragglers = (deploy_seen("v5", 8, 0), deploy_seen("v4", 350, 12), deploy_seen("v3", 470, 1))
+    assert names(targets_among(*stragglers)) == ["v4", "v3"]
+    told_deploys = (
+        deploy("v5", 8),
+        deploy("v4", 350, last_event=ago(335)),
+        deploy_seen("v3", 470, 1),
+    )
+    assert names(targets_among(*told_deploys))[0] == "v4", (
+        "where deploys are told, they say what runs"
+    )
 
 
 def test_a_release_that_burned_with_other_errors_until_the_next_one_is_no_target() -> None:
@@ -221,9 +232,12 @@ def test_a_release_that_burned_with_other_errors_until_the_next_one_is_no_target
         return earlier_fire(now, ago(28), NOW, 0.0, WINDOW, series)
 
     first = {ago(n): 40 for n in range(32, 92)}
-    targets = found(*deploys, fire=fire(first))
+    targets = targets_among(*deploys, fire=fire(first))
     assert names(targets) == ["v1"]
     assert targets.why == "To v1, because v2 burned with other errors until its end."
-    assert names(found(*deploys, fire=fire({ago(n): 40 for n in range(60, 92)}))) == ["v2", "v1"]
+    assert names(targets_among(*deploys, fire=fire({ago(n): 40 for n in range(60, 92)}))) == [
+        "v2",
+        "v1",
+    ]
     few = {ago(n): 1 for n in range(32, 92)}
-    assert names(found(*deploys, fire=fire(few))) == ["v2", "v1"], "noise beside this fire"
+    assert names(targets_among(*deploys, fire=fire(few))) == ["v2", "v1"], "noise beside this fire"

@@ -29,5 +29,5 @@ def test_errors_without_user_and_page_beside_a_dead_endpoint_hit_everybody() -> 
 def test_where_somebody_or_something_is_named_the_count_stands(
     blast: BlastRadius, answer: EndpointAnswer
 ) -> None:
-    told = with_endpoint(blast, answer)
-    assert (told.users, told.features) == (blast.users, blast.features)
+    combined = with_endpoint(blast, answer)
+    assert (combined.users, combined.features) == (blast.users, blast.features)

@@ -42,8 +42,8 @@ AGES = (5, 20, 55, 67, 90, 240, 480)
 
 def chosen(w: Burning) -> tuple[Fire, set[str]]:
     rows = w.in_window
-    found = find_fire(rows, w.series, w.now, WINDOW, NEW)
-    return found, {issue.id for issue in incident_issues(rows, w.now, WINDOW, (), found)}
+    fire = find_fire(rows, w.series, w.now, WINDOW, NEW)
+    return fire, {issue.id for issue in incident_issues(rows, w.now, WINDOW, (), fire)}
 
 
 def burn(w: Burning, issues: int, per_minute: float, minutes: float) -> set[str]:
@@ -74,8 +74,8 @@ def test_every_issue_that_began_with_it_belongs_at_any_age(
 def test_a_service_on_an_ordinary_day_has_no_fire(noise: float) -> None:
     for hour in range(0, 24, 3):
         w = Burning(NOON.replace(hour=hour), noise=noise, seed=hour)
-        found, belongs = chosen(w)
-        assert found.rise is None, hour
+        fire, belongs = chosen(w)
+        assert fire.rise is None, hour
         assert not belongs, hour
 
 
@@ -96,9 +96,9 @@ def test_a_fire_that_went_out_is_none() -> None:
 
 def test_a_project_of_an_hour_has_a_fire_too() -> None:
     counts = {time_of(step_of(NOON) - n): 20 for n in range(3)}
-    found = find_rise(Series(Minutes(counts=counts), NOON - HOUR, NOON), WINDOW)
-    assert found is not None
-    assert found.since == time_of(step_of(NOON) - 2)
+    rise = find_rise(Series(Minutes(counts=counts), NOON - HOUR, NOON), WINDOW)
+    assert rise is not None
+    assert rise.since == time_of(step_of(NOON) - 2)
 
 
 @settings(max_examples=draws(25))
@@ -111,9 +111,9 @@ def test_the_beginning_is_that_of_the_step_and_a_louder_fire_is_no_quieter(
     usual = range(step_of(NOON - HISTORY), first)
     counts = {time_of(n): noise for n in usual}
     counts |= {time_of(n): noise + each for n in range(first, step_of(NOON) + 1)}
-    found = find_rise(Series(Minutes(counts=counts), NOON - HISTORY, NOON), WINDOW)
-    if found is not None:
-        assert abs(found.since - time_of(first)) <= WINDOW or each < 2 * noise
+    rise = find_rise(Series(Minutes(counts=counts), NOON - HISTORY, NOON), WINDOW)
+    if rise is not None:
+        assert abs(rise.since - time_of(first)) <= WINDOW or each < 2 * noise
         louder = {at: n + 5 * each * (at >= time_of(first)) for at, n in counts.items()}
         again = find_rise(Series(Minutes(counts=louder), NOON - HISTORY, NOON), WINDOW)
         assert again is not None
@@ -147,15 +147,15 @@ def test_the_same_time_three_times_is_a_rhythm_and_twice_is_none(
     began = NOON - timedelta(minutes=min(ago, 25))
     quiet = {time_of(n): noise for n in range(step_of(NOON - HISTORY), step_of(NOON) + 1)}
 
-    def seen(times: int) -> object:
+    def rhythm_after(times: int) -> object:
         counts = dict(quiet)
         for number in range(times + 1):
             at = time_of(step_of(began - number * timedelta(minutes=period)))
             counts[at] = counts.get(at, 0) + volume + 60 * noise
         return find_rhythm(Series(Minutes(counts=counts), NOON - HISTORY, NOON), began)
 
-    assert seen(2) is None
-    assert seen(3) is not None
+    assert rhythm_after(2) is None
+    assert rhythm_after(3) is not None
 
 
 def test_a_level_is_no_rhythm() -> None:
@@ -172,13 +172,13 @@ def test_a_level_is_no_rhythm() -> None:
 def test_renamed_needs_a_silence_that_cannot_be_chance(
     fire: int, others: int, before: int, minutes: float
 ) -> None:
-    found = renamed_transactions(
+    renamed = renamed_transactions(
         TransactionFailures({"/a": fire}, {"/a": others}, {"/a": before}, minutes)
     )
-    if found:
+    if renamed:
         assert others < before / 60 * minutes * 0.75, "what was there before has ceased"
     if before < 10:
-        assert not found, f"{before} in an hour are too few to be missed ({CEASED})"
+        assert not renamed, f"{before} in an hour are too few to be missed ({CEASED})"
     if fire > 20:
         elsewhere = TransactionFailures({"/a": fire}, {}, {"/b": before}, minutes)
         assert not renamed_transactions(elsewhere), "another place is new"
@@ -211,8 +211,8 @@ def test_users_decide_which_features_count() -> None:
     ],
 )
 def test_paths_of_no_customer(path: str, what: str) -> None:
-    found = "scanned" if SCANNED.search(path) else "health" if HEALTH.fullmatch(path) else ""
-    assert found == what
+    kind = "scanned" if SCANNED.search(path) else "health" if HEALTH.fullmatch(path) else ""
+    assert kind == what
 
 
 def test_the_history_fits_sentrys_limit_of_points() -> None:

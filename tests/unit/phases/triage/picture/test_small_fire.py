@@ -19,7 +19,7 @@ WINDOW = timedelta(minutes=15)
 SINCE = NOW - WINDOW
 
 
-def seen(name: str, first: datetime, events: int, usual: float = 0.0) -> IssueSeen:
+def issue_seen(name: str, first: datetime, events: int, usual: float = 0.0) -> IssueSeen:
     return IssueSeen(
         id=name,
         short_id=name,
@@ -48,8 +48,8 @@ def row(name: str, first: datetime, events: int, before: int) -> IssueRow:
     )
 
 
-NOISE = seen("old", ago(4000), 75, usual=5.0)
-FRESH = seen("new", ago(7), 15)
+NOISE = issue_seen("old", ago(4000), 75, usual=5.0)
+FRESH = issue_seen("new", ago(7), 15)
 MINUTES = Minutes(counts={ago(n): 7 if n < 7 else 5 for n in range(1440)})
 
 
@@ -69,7 +69,7 @@ def test_the_issue_with_the_most_events_beyond_its_usual_ones_comes_first() -> N
 
 @given(st.integers(0, 500), st.floats(0, 40))
 def test_beyond_its_usual_ones_is_no_more_than_all(events: int, usual: float) -> None:
-    assert events_beyond_usual(seen("x", ago(DAY.days), events, usual), WINDOW) <= events
+    assert events_beyond_usual(issue_seen("x", ago(DAY.days), events, usual), WINDOW) <= events
 
 
 def failures(fire: int, before: int) -> TransactionFailures:

@@ -125,7 +125,7 @@ async def test_old_issues_that_each_grew_a_little_belong_where_the_service_is_lo
 async def test_what_could_not_be_looked_for_is_not_called_unusual_or_not() -> None:
     async with world() as w:
         chatter(w)
-        w.refusing.refuse("interval=5m", status=503, said="Service unavailable")
+        w.refusing.refuse("interval=5m", status=503, message="Service unavailable")
         report = await w.triage()
     assert report.blast.sentences[0].startswith("I cannot tell whether anything is unusual")
     assert "(503)" in report.blast.sentences[0]
@@ -148,9 +148,9 @@ async def test_a_fire_that_has_just_ended_is_not_called_usual() -> None:
                 release="v3",
             )
         report = await w.triage()
-    said = " ".join(report.blast.sentences)
-    assert "as usual" not in said, said
-    assert ", but only 3 in the last 15 min: it may be over" in said
+    text = " ".join(report.blast.sentences)
+    assert "as usual" not in text, text
+    assert ", but only 3 in the last 15 min: it may be over" in text
 
 
 async def test_a_sentry_that_falls_silent_is_no_good_sign() -> None:
@@ -326,8 +326,8 @@ async def test_users_decide_how_wide_it_is() -> None:
     async with world() as w:
         w.burn("/pay", users=100, times=200)
         w.burn("/cart", users=1, times=2000)
-        one = await w.triage()
-    assert one.blast.features is Word.ONE, "a client that loops is no second feature"
+        looping = await w.triage()
+    assert looping.blast.features is Word.ONE, "a client that loops is no second feature"
 
 
 async def test_scanners_are_no_customers() -> None:

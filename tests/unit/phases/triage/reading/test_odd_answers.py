@@ -43,8 +43,8 @@ class Changed:
         body = b"".join(message.get("body", b"") for message in sent[1:])
         if body:
             body = json.dumps(each(json.loads(body), self.change)).encode()
-        kept = [(k, v) for k, v in sent[0]["headers"] if k.lower() != b"content-length"]
-        headers = [*kept, (b"content-length", str(len(body)).encode())]
+        others = [(k, v) for k, v in sent[0]["headers"] if k.lower() != b"content-length"]
+        headers = [*others, (b"content-length", str(len(body)).encode())]
         await send({**sent[0], "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

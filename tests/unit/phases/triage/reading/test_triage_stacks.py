@@ -14,18 +14,18 @@ from tests.support.worlds.sentry_world import NOW, SHOP, ago, incident, world
 Json = dict[str, Any]
 
 
-async def seen(times: int = 12, **payload: Any) -> tuple[TriageReport, Investigation]:
+async def examined(times: int = 12, **payload: Any) -> tuple[TriageReport, Investigation]:
     """The report over so many events of this shape, and what is found without a source."""
     async with world() as w:
         for number in range(times):
-            told = {
+            fields = {
                 "event_id": uuid.uuid4().hex,
                 "timestamp": ago(4).timestamp() + number,
                 "environment": "production",
             }
             w.local.ingest(
                 {
-                    **told,
+                    **fields,
                     "level": "error",
                     "user": {"id": f"u{number}"},
                     "transaction": "/cart",
@@ -65,7 +65,7 @@ async def test_a_wrapped_crash_of_java() -> None:
         "value": "Request failed",
         "stacktrace": {"frames": [spring]},
     }
-    report, found = await seen(exception={"values": [cause, outer]})
+    report, investigation = await examined(exception={"values": [cause, outer]})
     assert report.exception_type == "NullPointerException"
     assert (
         report.issues[0].title == "ServletException: Request failed, caused by NullPointerException"
@@ -76,7 +76,7 @@ async def test_a_wrapped_crash_of_java() -> None:
         "Sentry marks no frame of the stack as in-app: "
         "frames outside known libraries count as ours." in report.notes
     )
-    assert found.walk == (
+    assert investigation.walk == (
         "Crashes in PriceService.java:44 in priceOf.",
         "Called from CartController.java:20 in show.",
     )
@@ -88,16 +88,18 @@ async def test_a_logged_message_with_its_stack_is_logged_somewhere() -> None:
             {"id": 1, "current": True, "stacktrace": {"frames": [frame("main"), frame("total", 9)]}}
         ]
     }
-    report, found = await seen(logentry={"formatted": "the price is missing"}, threads=threads)
+    report, investigation = await examined(
+        logentry={"formatted": "the price is missing"}, threads=threads
+    )
     assert (report.exception_type, report.event_kind) == (None, "message")
-    assert found.walk == (
+    assert investigation.walk == (
         "Logged in shop/cart.py:9 in total.",
         "Called from shop/cart.py:7 in main.",
     )
 
 
 @pytest.mark.parametrize(
-    ("payload", "said"),
+    ("payload", "sentence"),
     [
         (
             {"logentry": {"formatted": "the queue is full"}},
@@ -113,8 +115,10 @@ async def test_a_logged_message_with_its_stack_is_logged_somewhere() -> None:
         ),
     ],
 )
-async def test_without_a_stack_there_is_no_crash_and_that_is_said(payload: Json, said: str) -> None:
-    report, found = await seen(**payload)
-    assert (report.frame, report.frames, found.walk) == (None, (), ())
-    assert any(said in note for note in found.notes)
+async def test_without_a_stack_there_is_no_crash_and_that_is_said(
+    payload: Json, sentence: str
+) -> None:
+    report, investigation = await examined(**payload)
+    assert (report.frame, report.frames, investigation.walk) == (None, (), ())
+    assert any(sentence in note for note in investigation.notes)
     assert not any("in-app" in note for note in report.notes)

@@ -86,12 +86,12 @@ def weighed(
         ),
         "commits": commits,
     }
-    found = weigh(Situation(**{**given, **fields}))
-    assert found is not None
-    return found
+    weighing = weigh(Situation(**{**given, **fields}))
+    assert weighing is not None
+    return weighing
 
 
-def kept(requests: float, minutes: float, share: float = 1.0) -> TrafficSeen:
+def sampled_traffic(requests: float, minutes: float, share: float = 1.0) -> TrafficSeen:
     return TrafficSeen(requests=requests, kept=round(requests * share), minutes=minutes)
 
 
@@ -100,10 +100,10 @@ def test_a_full_pool_hours_after_the_deploy_is_likely_a_leak() -> None:
 
 
 def test_more_people_than_before_explain_a_full_pool_without_a_leak() -> None:
-    found = weighed(rush=2.1)
-    assert found.likely is Likelihood.UNLIKELY
+    weighing = weighed(rush=2.1)
+    assert weighing.likely is Likelihood.UNLIKELY
     assert "At least 2.1 times the requests of the hour before came just before it failed." in (
-        found.points_away
+        weighing.points_away
     )
 
 
@@ -113,9 +113,9 @@ def test_more_people_explain_no_crash_of_our_own_code() -> None:
 
 
 def test_a_pool_that_only_jobs_find_empty_may_be_a_backlog() -> None:
-    found = weighed(pages=("jobs.confirm", "shop.tasks.send_mail"))
-    assert found.likely is Likelihood.UNDECIDED
-    assert found.points_away == ("Only background jobs fail: a backlog explains that as well.",)
+    weighing = weighed(pages=("jobs.confirm", "shop.tasks.send_mail"))
+    assert weighing.likely is Likelihood.UNDECIDED
+    assert weighing.points_away == ("Only background jobs fail: a backlog explains that as well.",)
     assert weighed(pages=("jobs.confirm", "/cart")).likely is Likelihood.LIKELY
 
 
@@ -136,27 +136,37 @@ def test_a_disk_that_the_changed_function_writes_to_may_be_filled_by_it() -> Non
 
 
 def test_a_caller_that_changed_does_not_explain_a_full_pool() -> None:
-    found = weighed(changed="shop/views.py", rush=2.0)
-    assert "v2 changed shop/views.py, which is in the stack." in found.points_to
-    assert "The failure is a timeout or an exhausted pool." in found.points_away
+    weighing = weighed(changed="shop/views.py", rush=2.0)
+    assert "v2 changed shop/views.py, which is in the stack." in weighing.points_to
+    assert "The failure is a timeout or an exhausted pool." in weighing.points_away
 
 
 # --- how many times the usual requests came ------------------------------------------------------
 
 
 def test_twice_the_requests_are_a_rush_where_enough_were_kept() -> None:
-    assert rush_factor(kept(2400, 5), kept(14400, 60)) > RUSH
-    assert rush_factor(kept(1200, 5), kept(14400, 60)) < RUSH
-    assert rush_factor(kept(2400, 5, 0.003), kept(14400, 60, 0.003)) < RUSH, "seven tell nothing"
+    assert rush_factor(sampled_traffic(2400, 5), sampled_traffic(14400, 60)) > RUSH
+    assert rush_factor(sampled_traffic(1200, 5), sampled_traffic(14400, 60)) < RUSH
+    assert rush_factor(sampled_traffic(2400, 5, 0.003), sampled_traffic(14400, 60, 0.003)) < RUSH, (
+        "seven tell nothing"
+    )
 
 
 def test_no_traces_tell_of_no_rush() -> None:
-    assert rush_factor(kept(0, 5), kept(10, 60)) == rush_factor(kept(10, 5), kept(0, 60)) == 0.0
+    assert (
+        rush_factor(sampled_traffic(0, 5), sampled_traffic(10, 60))
+        == rush_factor(sampled_traffic(10, 5), sampled_traffic(0, 60))
+        == 0.0
+    )
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6))
 def test_no_more_is_said_than_was_measured(just: int, before: int) -> None:
-    assert 0 <= rush_factor(kept(just, 5), kept(before, 60)) <= (just / 5) / (before / 60)
+    assert (
+        0
+        <= rush_factor(sampled_traffic(just, 5), sampled_traffic(before, 60))
+        <= (just / 5) / (before / 60)
+    )
 
 
 @pytest.mark.parametrize(

@@ -36,13 +36,13 @@ LOCKED = "canceling statement due to lock timeout"
 
 
 def deploy(version: str, minutes: float, **fields: Any) -> DeploySeen:
-    told: dict[str, Any] = {
+    attributes: dict[str, Any] = {
         "source": "github",
         "finished_at": ago(minutes - 1),
         "started_at": ago(minutes),
         **fields,
     }
-    return DeploySeen(release=Release(version=version), service="shop", **told)
+    return DeploySeen(release=Release(version=version), service="shop", **attributes)
 
 
 def issue(title: str, *, first: float, events: int = 200, **fields: Any) -> IssueSeen:
@@ -61,7 +61,7 @@ def shop(
     **more: Any,
 ) -> Situation:
     """Return a shop that fails since `began` minutes, many users in many features."""
-    known = merge_deploys([deploy(*one) for one in deploys])
+    known = merge_deploys([deploy(*arguments) for arguments in deploys])
     type, _, value = error.partition(": ")
     crash = EventDetail(
         exception_type=type, exception_value=value, handled=False, frames=frames, release=None
@@ -82,8 +82,8 @@ def shop(
 
 
 def advised(situation: Situation) -> tuple[Choice, Likelihood | None]:
-    found = recommend(situation)
-    return found.choice, found.likely
+    recommendation = recommend(situation)
+    return recommendation.choice, recommendation.likely
 
 
 # --- what runs dry -------------------------------------------------------------------------------
@@ -236,9 +236,9 @@ def test_open_pages_that_miss_old_scripts_pass_by_themselves() -> None:
 
 def test_a_script_of_somebody_else_is_not_ended_by_going_back() -> None:
     gtm = Frame(file="/gtm.js", line=1, host="www.googletagmanager.com")
-    found = recommend(shop("TypeError: undefined is not a function", frames=(gtm, OWN)))
-    assert found.choice is Choice.INVESTIGATE
-    assert "www.googletagmanager.com" in found.points_away[0]
+    recommendation = recommend(shop("TypeError: undefined is not a function", frames=(gtm, OWN)))
+    assert recommendation.choice is Choice.INVESTIGATE
+    assert "www.googletagmanager.com" in recommendation.points_away[0]
     ours = gtm.model_copy(update={"host": "cdn.shop.example.com"})
     built = gtm.model_copy(update={"file": "/a/main-3f2a1b9c.js", "host": "d1.cloudfront.net"})
     for frame in (ours, built):
@@ -252,11 +252,11 @@ def test_a_script_of_somebody_else_is_not_ended_by_going_back() -> None:
 
 def test_a_release_that_nobody_deployed_is_an_app_s() -> None:
     app = {"com.acme.shop@5.2.0+812": 200}
-    found = recommend(
+    recommendation = recommend(
         shop("ValueError: x", began=30, deploys=(("v3", 50), ("v2", 900)), by_release=app)
     )
-    assert found.choice is Choice.INVESTIGATE
-    assert any("com.acme.shop@5.2.0" in point for point in found.points_away)
+    assert recommendation.choice is Choice.INVESTIGATE
+    assert any("com.acme.shop@5.2.0" in point for point in recommendation.points_away)
 
 
 def test_what_has_stopped_needs_no_rollback() -> None:
@@ -317,9 +317,9 @@ def test_a_release_may_bring_its_own_list_of_issuers() -> None:
 
 def test_a_release_that_was_only_deployed_again_had_shown_that_it_is_well() -> None:
     again = (("v3", 8.0), ("v3", 600.0), ("v2", 2000.0))
-    found = recommend(shop("KeyError: 'x'", deploys=again))
-    assert found.choice is Choice.INVESTIGATE
-    assert found.points_away[0].startswith("v3 was only deployed again")
+    recommendation = recommend(shop("KeyError: 'x'", deploys=again))
+    assert recommendation.choice is Choice.INVESTIGATE
+    assert recommendation.points_away[0].startswith("v3 was only deployed again")
     between = (("v3", 8.0), ("v2", 300.0), ("v3", 600.0))
     assert advised(shop("KeyError: 'x'", deploys=between))[0] is Choice.ROLLBACK
 
@@ -337,10 +337,10 @@ def test_a_canary_began_with_its_first_event_though_ci_tells_the_end_only() -> N
 
 
 def test_one_feature_is_investigated_and_the_likely_release_is_named_beside_it() -> None:
-    found = recommend(shop("KeyError: 'x'", blast=ONE_FEATURE, changed=("shop/cart.py",)))
-    assert found.choice is Choice.INVESTIGATE
-    assert found.likely_beside
-    assert found.reasons[-1] == "v3 is likely the cause."
+    recommendation = recommend(shop("KeyError: 'x'", blast=ONE_FEATURE, changed=("shop/cart.py",)))
+    assert recommendation.choice is Choice.INVESTIGATE
+    assert recommendation.likely_beside
+    assert recommendation.reasons[-1] == "v3 is likely the cause."
     undecided = recommend(shop("KeyError: 'x'", blast=ONE_FEATURE))
     assert not undecided.likely_beside
     unknown = ONE_FEATURE.model_copy(update={"unknown": ("users",)})
@@ -371,9 +371,12 @@ def test_a_release_of_which_only_the_last_deploy_is_told_was_deployed_again() ->
     first = deploy("v3", 3000, source="first event", last_event=ago(0))
     before = deploy("v2", 9000, source="sentry", last_event=ago(3000))
     known = merge_deploys([again, first, before])
-    found = recommend(shop("E: NOAUTH", known=known, suspect=known.deploys[0], changed=()))
-    assert (found.choice, found.likely) == (Choice.INVESTIGATE, Likelihood.UNLIKELY)
-    assert "v3 was only deployed again; it had run for 2 days before." in found.points_away
+    recommendation = recommend(shop("E: NOAUTH", known=known, suspect=known.deploys[0], changed=()))
+    assert (recommendation.choice, recommendation.likely) == (
+        Choice.INVESTIGATE,
+        Likelihood.UNLIKELY,
+    )
+    assert "v3 was only deployed again; it had run for 2 days before." in recommendation.points_away
     runs = before.model_copy(update={"last_event": ago(9)})
     known = merge_deploys([again, first, runs])
     canary = shop("E: x", known=known, suspect=known.deploys[0])

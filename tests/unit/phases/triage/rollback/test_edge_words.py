@@ -50,12 +50,14 @@ def test_a_question_asked_wrongly_is_not_at_the_edge(error: str, frame: str) -> 
 
 
 def test_what_a_library_raised_is_at_the_edge_whatever_it_says() -> None:
-    said = ("OddError", "it went wrong")
-    assert raised_in_library(*said, (_frame("redis/connection.py:8 read"),))
-    assert not raised_in_library(*said, (_frame("redis/connection.py:8 read", in_app=True),))
-    assert raised_in_library(*said, (_frame("/app/node_modules/odd/index.js:8 read", in_app=True),))
-    assert not raised_in_library(*said, (_frame("shop/orders.py:8 create", in_app=True),))
-    assert not raised_in_library(*said, ())
+    error = ("OddError", "it went wrong")
+    assert raised_in_library(*error, (_frame("redis/connection.py:8 read"),))
+    assert not raised_in_library(*error, (_frame("redis/connection.py:8 read", in_app=True),))
+    assert raised_in_library(
+        *error, (_frame("/app/node_modules/odd/index.js:8 read", in_app=True),)
+    )
+    assert not raised_in_library(*error, (_frame("shop/orders.py:8 create", in_app=True),))
+    assert not raised_in_library(*error, ())
 
 
 @pytest.mark.parametrize(
@@ -69,10 +71,10 @@ def test_what_a_library_raised_is_at_the_edge_whatever_it_says() -> None:
 )
 def test_on_the_jvm_a_library_is_of_another_organisation(frame: str, *, library: bool) -> None:
     """Each of its frames may be called the application's own."""
-    said = ("OddException", "it went wrong")
+    error = ("OddException", "it went wrong")
     changed = ("pom.xml", "service/src/main/java/com/acme/shop/Order.java")
-    assert raised_in_library(*said, (_frame(frame, in_app=True),), changed) is library
-    assert not raised_in_library(*said, (_frame(frame, in_app=True),), ("pom.xml",))
+    assert raised_in_library(*error, (_frame(frame, in_app=True),), changed) is library
+    assert not raised_in_library(*error, (_frame(frame, in_app=True),), ("pom.xml",))
 
 
 def test_what_fetch_says_of_silence_is_no_error_of_code() -> None:

@@ -604,13 +604,17 @@ CASES = (
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_what_the_best_engineer_on_call_would_press(case: Case) -> None:
-    found = recommend(case.situation())
-    assert found.choice is case.right, (found.likely, found.points_to, found.points_away)
-    assert found.brakes == ()
+    recommendation = recommend(case.situation())
+    assert recommendation.choice is case.right, (
+        recommendation.likely,
+        recommendation.points_to,
+        recommendation.points_away,
+    )
+    assert recommendation.brakes == ()
     if case.right is ROLLBACK:
-        assert found.target == Release(version=case.target)
-        assert found.points_to
+        assert recommendation.target == Release(version=case.target)
+        assert recommendation.points_to
     else:
-        assert found.points_away
-        assert found.target is not None  # the rollback stands beside it
-        assert not found.loud
+        assert recommendation.points_away
+        assert recommendation.target is not None  # the rollback stands beside it
+        assert not recommendation.loud

@@ -79,13 +79,15 @@ def test_first_events_stand_in_only_where_nobody_tells_of_deploys() -> None:
 
 def test_a_release_of_another_package_is_no_deploy_of_the_service() -> None:
     """An app sends its events to the same project, and nobody tells of its releases."""
-    told = [deploy("shop@3", 45), deploy("shop@2", 900)]
+    told_deploys = [deploy("shop@3", 45), deploy("shop@2", 900)]
     firsts = [deploy(v, at, "first event") for v, at in (("shop@3", 44), ("ios@7.2.0", 20))]
-    assert versions(merge_deploys(told, firsts)) == ["shop@3", "shop@2"]
+    assert versions(merge_deploys(told_deploys, firsts)) == ["shop@3", "shop@2"]
     canary = [deploy("shop@3", 44, "first event"), deploy("shop@4", 20, "first event")]
-    assert versions(merge_deploys(told, canary)) == ["shop@4", "shop@3", "shop@2"]
+    assert versions(merge_deploys(told_deploys, canary)) == ["shop@4", "shop@3", "shop@2"]
     unknown = [deploy("ios@7.2.0", 20, "first event")]
-    assert versions(merge_deploys(told, unknown))[0] == "ios@7.2.0", "no name of ours is known"
+    assert versions(merge_deploys(told_deploys, unknown))[0] == "ios@7.2.0", (
+        "no name of ours is known"
+    )
 
 
 def test_the_suspect_is_the_deploy_that_had_started_last_with_a_minute_of_grace() -> None:
@@ -146,8 +148,14 @@ def with_history(*deploys: DeploySeen, suspect: str, **fields: object) -> Situat
 
 
 def test_the_open_road() -> None:
-    found = recommend(situation())
-    assert (found.choice, found.target, found.suspect, found.brakes, found.loud) == (
+    recommendation = recommend(situation())
+    assert (
+        recommendation.choice,
+        recommendation.target,
+        recommendation.suspect,
+        recommendation.brakes,
+        recommendation.loud,
+    ) == (
         Choice.ROLLBACK,
         V2,
         V3,
@@ -186,20 +194,20 @@ def test_the_open_road() -> None:
 def test_every_brake_is_shown_and_makes_a_braked_everything_loud(
     braked: Situation, says: str
 ) -> None:
-    found = recommend(braked)
-    assert any(says in b for b in found.brakes), found.brakes
-    assert found.choice is Choice.INVESTIGATE
-    assert found.loud
+    recommendation = recommend(braked)
+    assert any(says in b for b in recommendation.brakes), recommendation.brakes
+    assert recommendation.choice is Choice.INVESTIGATE
+    assert recommendation.loud
     with_fix = recommend(replace(braked, fix="fix-cart"))
     assert (with_fix.choice, with_fix.loud) == (Choice.HOTFIX, True)
 
 
 def test_what_somebody_put_back_is_not_called_right_but_unsafe() -> None:
-    found = recommend(
+    recommendation = recommend(
         with_history(deploy("v2", 2), deploy("v3", 8), deploy("v2", 900), suspect="v3")
     )
-    assert any("v2 was put back, 2026-05-05 14:13 UTC" in b for b in found.brakes)
-    assert (found.choice, found.loud) == (Choice.INVESTIGATE, False)
+    assert any("v2 was put back, 2026-05-05 14:13 UTC" in b for b in recommendation.brakes)
+    assert (recommendation.choice, recommendation.loud) == (Choice.INVESTIGATE, False)
 
 
 @pytest.mark.parametrize(
@@ -213,9 +221,13 @@ def test_what_somebody_put_back_is_not_called_right_but_unsafe() -> None:
 def test_without_a_suspect_nobody_says_that_a_rollback_would_be_right(
     unknown: Situation, says: str
 ) -> None:
-    found = recommend(unknown)
-    assert any(says in b for b in found.brakes), found.brakes
-    assert (found.choice, found.likely, found.loud) == (Choice.INVESTIGATE, None, False)
+    recommendation = recommend(unknown)
+    assert any(says in b for b in recommendation.brakes), recommendation.brakes
+    assert (recommendation.choice, recommendation.likely, recommendation.loud) == (
+        Choice.INVESTIGATE,
+        None,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -259,13 +271,19 @@ def test_without_a_suspect_nobody_says_that_a_rollback_would_be_right(
     ],
 )
 def test_what_points_away_is_shown_and_is_no_brake(innocent: Situation, says: str) -> None:
-    found = recommend(innocent)
-    assert any(says in point for point in found.points_away), found.points_away
-    assert (found.choice, found.likely) == (Choice.INVESTIGATE, Likelihood.UNLIKELY)
-    assert found.brakes == ()
-    assert not found.loud
-    assert found.offer_rollback
-    assert found.reasons[-1] == f"A rollback would probably not end it. {found.points_away[0]}"
+    recommendation = recommend(innocent)
+    assert any(says in point for point in recommendation.points_away), recommendation.points_away
+    assert (recommendation.choice, recommendation.likely) == (
+        Choice.INVESTIGATE,
+        Likelihood.UNLIKELY,
+    )
+    assert recommendation.brakes == ()
+    assert not recommendation.loud
+    assert recommendation.offer_rollback
+    assert (
+        recommendation.reasons[-1]
+        == f"A rollback would probably not end it. {recommendation.points_away[0]}"
+    )
     assert recommend(replace(innocent, fix="fix-cart")).choice is Choice.HOTFIX
 
 
@@ -308,11 +326,11 @@ def test_what_does_not_brake(free: Situation) -> None:
 )
 def test_the_table(users_word: Word, features: Word, fix: str | None, choice: Choice) -> None:
     blast = EVERYTHING.model_copy(update={"users": users_word, "features": features})
-    found = recommend(situation(blast=blast, fix=fix))
-    assert found.choice is choice
-    assert found.reasons
-    assert not found.loud
-    assert found.offer_rollback == (users_word is not Word.NOBODY)
+    recommendation = recommend(situation(blast=blast, fix=fix))
+    assert recommendation.choice is choice
+    assert recommendation.reasons
+    assert not recommendation.loud
+    assert recommendation.offer_rollback == (users_word is not Word.NOBODY)
 
 
 @pytest.mark.parametrize("users_word", [Word.ONE, Word.MANY])
@@ -323,11 +341,11 @@ def test_a_brake_is_shown_whoever_is_hit(users_word: Word, features: Word) -> No
     A cause that is confirmed later asks whether anything brakes.
     """
     blast = EVERYTHING.model_copy(update={"users": users_word, "features": features})
-    found = recommend(situation(blast=blast, one_way=("migrations/7.sql",)))
-    assert found.choice is Choice.INVESTIGATE
-    assert found.offer_rollback
-    assert found.brakes == ("A one-way path changed since then: migrations/7.sql.",)
-    assert found.loud == (users_word is Word.MANY and features is Word.MANY)
+    recommendation = recommend(situation(blast=blast, one_way=("migrations/7.sql",)))
+    assert recommendation.choice is Choice.INVESTIGATE
+    assert recommendation.offer_rollback
+    assert recommendation.brakes == ("A one-way path changed since then: migrations/7.sql.",)
+    assert recommendation.loud == (users_word is Word.MANY and features is Word.MANY)
 
 
 ALL = tuple(Release(version=f"v{n}") for n in range(6))
@@ -374,27 +392,27 @@ def situations(draw: st.DrawFn) -> Situation:
 
 @given(situations())
 def test_never_a_rollback_without_evidence_without_target_or_onto_the_suspect(s: Situation) -> None:
-    found = recommend(s)
-    assert found.reasons
+    recommendation = recommend(s)
+    assert recommendation.reasons
     for target in s.targets:
         assert s.suspect is not None
-        mine = [d for d in s.known.deploys if d.release.version == target.version]
+        of_target = [d for d in s.known.deploys if d.release.version == target.version]
         assert target.version != s.suspect.release.version
         assert target in (s.listed or ())
-        assert mine
-        assert all(d.started_at < s.suspect.started_at for d in mine)
+        assert of_target
+        assert all(d.started_at < s.suspect.started_at for d in of_target)
         assert target.version not in s.rolled_back
         assert target.version not in s.burning
-    if found.choice is Choice.ROLLBACK:
+    if recommendation.choice is Choice.ROLLBACK:
         assert s.events > 0
         assert s.blast.users is Word.MANY
         assert s.blast.features is Word.MANY
         assert s.began is not None
-        assert found.brakes == ()
-        assert found.target in s.targets
-        assert found.suspect is not None
-    if found.loud:
+        assert recommendation.brakes == ()
+        assert recommendation.target in s.targets
+        assert recommendation.suspect is not None
+    if recommendation.loud:
         assert s.blast.users is Word.MANY
-        assert found.brakes
-    if found.choice is Choice.HOTFIX:
+        assert recommendation.brakes
+    if recommendation.choice is Choice.HOTFIX:
         assert s.fix

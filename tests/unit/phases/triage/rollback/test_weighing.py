@@ -150,21 +150,21 @@ def test_a_brake_holds_every_rollback_and_takes_nothing_from_the_weighing(
 
 @given(situations())
 def test_the_words_fit_the_choice(s: Situation) -> None:
-    found = recommend(s)
-    match found.likely:
+    recommendation = recommend(s)
+    match recommendation.likely:
         case Likelihood.UNLIKELY:
-            assert found.choice is Choice.INVESTIGATE
-            assert found.points_away
-            assert not found.loud
-            assert any(found.points_away[0] in reason for reason in found.reasons)
+            assert recommendation.choice is Choice.INVESTIGATE
+            assert recommendation.points_away
+            assert not recommendation.loud
+            assert any(recommendation.points_away[0] in reason for reason in recommendation.reasons)
         case Likelihood.LIKELY:
-            assert found.points_to
-            assert (found.choice is Choice.ROLLBACK) == (not found.brakes)
+            assert recommendation.points_to
+            assert (recommendation.choice is Choice.ROLLBACK) == (not recommendation.brakes)
         case _:
-            assert found.choice in (Choice.ROLLBACK, Choice.INVESTIGATE)
-    if found.choice is Choice.ROLLBACK:
-        assert found.target in s.targets
-        assert found.brakes == ()
+            assert recommendation.choice in (Choice.ROLLBACK, Choice.INVESTIGATE)
+    if recommendation.choice is Choice.ROLLBACK:
+        assert recommendation.target in s.targets
+        assert recommendation.brakes == ()
 
 
 # --- the edge -------------------------------------------------------------------------------------
@@ -348,11 +348,14 @@ async def test_what_people_wrote_brakes_and_is_quoted() -> None:
         w.deployed("v2", 600)
         w.deployed("v3", 8)
         w.burn("/cart", "/pay")
-        told = await w.triage(description="The data was converted. Please don't roll back!")
+        report = await w.triage(description="The data was converted. Please don't roll back!")
         by_commit = await w.triage()
-    assert told.recommendation.choice is Choice.INVESTIGATE
-    assert told.recommendation.loud
-    assert [q.where for q in told.recommendation.written] == ["the report", "commit aaaaaaa by Ann"]
+    assert report.recommendation.choice is Choice.INVESTIGATE
+    assert report.recommendation.loud
+    assert [q.where for q in report.recommendation.written] == [
+        "the report",
+        "commit aaaaaaa by Ann",
+    ]
     assert by_commit.recommendation.brakes == ("Commit aaaaaaa by Ann says “Do not roll back.”.",)
 
 
@@ -406,9 +409,12 @@ def down(minutes_ago: float, **fields: Any) -> Situation:
 
 
 def test_a_release_that_does_not_start_is_rolled_back_although_sentry_is_silent() -> None:
-    found = recommend(down(4))
-    assert (found.choice, found.target) == (Choice.ROLLBACK, Release(version="v2"))
-    assert "The endpoint fails, and v3 was deployed 4 min ago." in found.reasons
+    recommendation = recommend(down(4))
+    assert (recommendation.choice, recommendation.target) == (
+        Choice.ROLLBACK,
+        Release(version="v2"),
+    )
+    assert "The endpoint fails, and v3 was deployed 4 min ago." in recommendation.reasons
     assert recommend(down(40)).choice is Choice.INVESTIGATE  # one that does not start fails at once
     ran = recommend(down(40, last_event=ago(2)))
     assert (ran.choice, ran.likely) == (Choice.INVESTIGATE, Likelihood.UNLIKELY)

@@ -121,8 +121,8 @@ def test_the_quote_is_the_sentence_and_says_who() -> None:
         Entry(at=NOW, kind="deploy", text="<@U0ANN> chose not to roll back", by="U0ANN"),
         Entry(at=NOW, kind="pin", text="do not roll back", by=None),
     ]
-    found = warnings_of_people(incident(description="Irreversible migration in 1.3.0"), entries)
-    assert [(quote.text, quote.where, quote.by) for quote in found] == [
+    warnings = warnings_of_people(incident(description="Irreversible migration in 1.3.0"), entries)
+    assert [(quote.text, quote.where, quote.by) for quote in warnings] == [
         ("Do not roll back!", "the timeline", "U0BOB"),
         ("Irreversible migration in 1.3.0", "the report", None),
     ]
