@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Self
 
 from handlers.slack import slack_text
 from phases.text.wording import word_list
@@ -66,7 +67,7 @@ class Words:
     """The place of each letter of `read` in `typed`."""
 
     @classmethod
-    def of(cls, typed: str) -> Words:
+    def of(cls, typed: str) -> Self:
         letters = [
             (" " if letter.isspace() else letter, place)
             for letter, place in slack_text.letters(typed)
@@ -86,17 +87,17 @@ class Words:
             tuple(place for _, place in letters[begin:end]),
         )
 
-    def after(self, letters: int) -> Words:
+    def after(self, letters: int) -> Self:
         """Return what stands behind so many letters, and behind the colon or dash after them."""
         begin = letters
         while begin < len(self.read) and self.read[begin] in STOPS + "- ":
             begin += 1
         if begin == len(self.read):
-            return Words("", "", ())
+            return type(self)("", "", ())
         if " " not in self.read[letters:begin]:
             begin = letters
         first = self.places[begin]
-        return Words(
+        return type(self)(
             self.typed[first:].strip(),
             self.read[begin:],
             tuple(p - first for p in self.places[begin:]),
