@@ -75,9 +75,10 @@ def refusal(method: str, error: SlackApiError) -> SlackRefused:
 def refused_people(answer: Mapping[str, Any]) -> dict[str, str]:
     """Return those for whom a part of a call was refused, with Slack's word for each.
 
-    `{"errors": [{"user": "U123", "ok": false, "error": "cant_invite"}]}`
+    `{"errors": [{"user": "U123", "ok": false, "error": "cant_invite"}]}`; refused blocks have texts
+    there.
     """
-    rows = answer.get("errors") or ()
+    rows = [row for row in answer.get("errors") or () if isinstance(row, dict)]
     return {str(row["user"]): str(row.get("error")) for row in rows if row.get("user")}
 
 
