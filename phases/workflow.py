@@ -39,7 +39,7 @@ from phases.record.service import Service
 from phases.record_limit import fit
 from phases.root_cause import revert
 from phases.root_cause import steps as root_cause_steps
-from phases.shared import resolution
+from phases.shared import people_left, resolution
 from phases.shared.change import Change, Draft, Refused
 from phases.shared.rounds import refuse_if_ended
 from phases.triage import steps as triage_steps
@@ -135,6 +135,7 @@ TABLE: dict[type[Any], Row] = {
     actions.UpdateDue: Row(ANY, people.update_due),
     actions.SetSeverity: Row(OPEN, people.set_severity),
     actions.TakeLead: Row(OPEN, people.take_lead),
+    actions.PeopleLeft: Row(ANY, people_left.people_left),
     actions.MessageTouched: Row(ANY, pinned_messages.message_touched),
     actions.MessageRead: Row(ANY, pinned_messages.message_read),
     actions.CorrectEntry: Row(ANY, corrections.correct_entry),

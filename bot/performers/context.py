@@ -155,6 +155,13 @@ class EffectContext(Context):
                 raise
             return (), f" (No owner is mentioned: {error.text}.)"
 
+    async def has_left(self, person: str) -> bool:
+        """Return whether an account is deactivated; where Slack cannot say, it is not."""
+        try:
+            return (await self.people.person(person, None)).left
+        except PortError:
+            return False
+
     async def names(self, incident: Incident, entries: Sequence[Entry] = ()) -> dict[str, str]:
         """Return the display names of the people who acted, for texts outside Slack."""
         texts = " ".join((incident.model_dump_json(), *(e.model_dump_json() for e in entries)))

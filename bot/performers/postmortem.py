@@ -102,16 +102,8 @@ async def _contradictions(
     if written is None:
         return ()
     owners = {item.person for item in written.items if item.person is not None and item.open}
-    gone = {id for id in sorted(owners) if await _has_left(context, id)}
+    gone = {id for id in sorted(owners) if await context.has_left(id)}
     return contradictions(Case(incident, parts_of(written), written.at, entries, gone, names))
-
-
-async def _has_left(context: EffectContext, person: str) -> bool:
-    """Return whether their account is deactivated; where Slack cannot say, they are still here."""
-    try:
-        return (await context.people.person(person, None)).left
-    except PortError:
-        return False
 
 
 @performs(MendAdr)
@@ -172,7 +164,9 @@ async def complete_adr(effect: CompleteAdr, job: Job, context: EffectContext) ->
 
 @performs(AskZone)
 async def ask_zone(effect: AskZone, _job: Job, context: EffectContext) -> Zones:
-    return Zones(offsets={person: await _offset(context, person) for person in effect.people})
+    offsets = {person: await _offset(context, person) for person in effect.people}
+    left = [person for person in effect.people if await context.has_left(person)]
+    return Zones(offsets=offsets, left=tuple(left))
 
 
 async def _offset(context: EffectContext, person: str) -> int:

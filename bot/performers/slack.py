@@ -29,6 +29,7 @@ from phases.messages.results import (
     ChannelOpened,
     Invited,
     MessagePosted,
+    PeopleLeft,
     PutOffArchive,
 )
 from phases.ports.ports import PortError
@@ -306,8 +307,10 @@ async def say(effect: Say, job: Job, context: EffectContext) -> None:
 
 
 @performs(Remind)
-async def remind(effect: Remind, job: Job, context: EffectContext) -> None:
+async def remind(effect: Remind, job: Job, context: EffectContext) -> PeopleLeft | None:
     incident = await context.incident(job)
+    if await context.has_left(effect.who):
+        return PeopleLeft(people=(effect.who,))
     try:
         direct_message = await context.slack.direct_message(effect.who)
         await context.post(job, incident, views.reminder(effect.text, incident), direct_message)
@@ -317,6 +320,7 @@ async def remind(effect: Remind, job: Job, context: EffectContext) -> None:
         channel, thread = context.channel(incident)
         reminder = Say(text=effect.text, mention=(effect.who,), ask="update")
         await context.post(job, incident, views.say(reminder, incident), channel, thread)
+    return None
 
 
 @performs(PostSummary)

@@ -23,7 +23,7 @@ from phases.ports.ports import PortError
 from phases.postmortem.contradictions.named import parts_of
 from phases.postmortem.contradictions.steps import refuse_to_mend
 from phases.postmortem.contributing_factors import look_up
-from phases.postmortem.draft import corrected_timeline, draft_parts
+from phases.postmortem.draft import corrected_timeline, draft_parts, gone_on_since
 from phases.postmortem.form_parts import PART_LIMIT, Parts, checked_postmortem
 from phases.postmortem.steps import refuse_postmortem
 from phases.record.incident import Entry, Incident
@@ -72,7 +72,7 @@ async def _filled(interaction: Interaction, incident: Incident) -> View:
         named = await unfit(ctx, incident, parts)
         known = views.KnownDrafts(writing=writing, notes=missing, contradictions=named)
         return views.postmortem(incident, parts, me=me, drafts=known)
-    parts = await _with_corrections(ctx, incident, shown.parts)
+    parts = await _up_to_date(ctx, incident, shown.parts)
     newer = others if own is not None and others is not None and others.at > own.at else None
     known = views.KnownDrafts(
         shown_by=shown.by,
@@ -83,6 +83,14 @@ async def _filled(interaction: Interaction, incident: Incident) -> View:
         contradictions=await unfit(ctx, incident, parts),
     )
     return views.postmortem(incident, parts, me=me, drafts=known)
+
+
+async def _up_to_date(ctx: Context, incident: Incident, parts: Parts) -> Parts:
+    """Return a draft with what was corrected, and what happened, since it was kept."""
+    entries = await ctx.dispatcher.timeline(incident.id)
+    names = await _names(ctx, incident, entries)
+    corrected = await _with_corrections(ctx, incident, parts)
+    return gone_on_since(corrected, incident, entries, names)
 
 
 async def _with_corrections(ctx: Context, incident: Incident, parts: Parts) -> Parts:

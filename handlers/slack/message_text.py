@@ -225,6 +225,8 @@ def _inline(element: Json, collected: _Collected) -> str:
     match element.get("type"):
         case "link":
             url, text = str(element.get("url") or ""), str(element.get("text") or "")
+            if url == f"http://{text}":  # made a link by Slack itself
+                return slack_text.plain(text)
             if not text or text in url:
                 return slack_text.plain(url)
             collected.link(url)

@@ -74,9 +74,10 @@ def _readable(token: re.Match[str]) -> str:
         return label or what
     if what.startswith("!"):
         return f"@{(label or what[1:].partition('^')[0]).lstrip('@')}"
-    if what.startswith("mailto:"):
-        return label or what.removeprefix("mailto:")
-    return what
+    if what.startswith(("mailto:", "tel:")):
+        return label or what.partition(":")[2]
+    # `checkout.example.com`, of which Slack made a link by itself: those are a person's words.
+    return label if what == f"http://{label}" else what
 
 
 def letters(text: str) -> list[tuple[str, int]]:

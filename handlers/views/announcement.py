@@ -11,7 +11,8 @@ def announcement(incident: Incident) -> Message:
     """Return two lines for the channel in which incidents are announced; edited in place."""
     if incident.private:
         return _announced_in_private(incident)
-    where = phrasing.room(incident) or "in this thread"
+    nowhere = "its channel is being opened" if incident.channel is None else "in this thread"
+    where = phrasing.room(incident) or nowhere
     severity = f" {phrasing.severity(incident)} ·" if incident.severity or incident.open else ""
     first = f"*{incident.id}*{severity} {words(incident.title, 200)} · {where}"
     second = (

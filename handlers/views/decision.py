@@ -173,7 +173,7 @@ def _silent(incident: Incident) -> str:
     failed = f"*Sentry could not be queried*: {words(why, 300)}."
     return (
         f"{WRONG} {failed if why else '*Sentry has not answered.*'} This message is updated "
-        "when it does; until then, *Fill in by hand* takes what people report."
+        "when it answers; until then, *Fill in by hand* takes what people report."
     )
 
 

@@ -87,13 +87,15 @@ def _beginning(report: TriageReport) -> str:
     gap = timedelta(minutes=report.suspect_minutes)
     if not report.began_exact and abs(gap) < timedelta(minutes=1):
         return f"{began}, within a minute of {phrasing.version(report.suspect)} going out"
+    if gap < timedelta():
+        return f"{began}, just as {phrasing.version(report.suspect)} went out"
     passed = f"{'' if report.began_exact else 'about '}{_passed(gap)}"
     return f"{began}, {passed} after {phrasing.version(report.suspect)} went out"
 
 
 def _passed(gap: timedelta) -> str:
-    """Return how long before or after: `right`, `3 min`, `2 days`."""
-    return "right" if abs(gap) < AT_ONCE else lasting(abs(gap))
+    """Return how long after: `right`, `3 min`, `2 days`."""
+    return "right" if gap < AT_ONCE else lasting(gap)
 
 
 def _sentences(report: TriageReport) -> list[Block | None]:

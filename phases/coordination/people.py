@@ -136,7 +136,8 @@ def take_lead(draft: Draft, action: TakeLead) -> Refused | None:
         else ""
     )
     text = f"{mentioned(action.lead)} leads{over}{by}"
-    acknowledge_page(draft.set(lead=action.lead).note("lead", text, by=action.by))
+    left = tuple(person for person in incident.left if person != action.lead)
+    acknowledge_page(draft.set(lead=action.lead, left=left).note("lead", text, by=action.by))
     if incident.channel is not None and action.lead not in incident.invited:
         draft.want(Invite(people=(action.lead,), owners=False))
     tell(draft, f"{text}.", ticket=False).dirty("status")

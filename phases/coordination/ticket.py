@@ -49,6 +49,11 @@ https://linear.app/docs/priority: 1 urgent … 4 low, 0 none
 COMMENTS_ASKED = 8
 UNFINISHED = ("triage", "backlog", "unstarted", "started")
 """States of a ticket that is not over. Which one of them is people's own business."""
+DUPLICATE = "duplicate"
+"""The state of a ticket that is marked as a duplicate of another one.
+
+https://github.com/linear/linear/blob/master/packages/sdk/src/schema.graphql, WorkflowState.type
+"""
 SYNCED_FIELDS = ("state", "priority")
 
 
@@ -69,7 +74,8 @@ def wanted_priority(incident: Incident) -> int:
 
 
 def state_fits(wanted: str, known: str) -> bool:
-    return wanted == known or (wanted == "started" and known in UNFINISHED)
+    ended = wanted == "canceled" and known == DUPLICATE
+    return wanted == known or ended or (wanted == "started" and known in UNFINISHED)
 
 
 def _wanted_values(incident: Incident) -> str:
@@ -309,6 +315,10 @@ def _state_was_moved(draft: Draft, before: Ticket, issue: LinearIssue, by: str) 
         alarm = "A false alarm? `/incident cancel <why>` ends it here."
         text = f"{incident.id} is still open, so I reopened it. {alarm}"
         tell(draft, text, strong=f"{who} cancelled {name} in Linear.").want(SyncTicket())
+    elif incident.open and issue.state == DUPLICATE:
+        same = f"The same as another incident? `/incident merge {incident.id} INC-…`"
+        text = f"{incident.id} is still open, so I reopened it. {same}"
+        tell(draft, text, strong=f"{who} marked {name} as a duplicate.").want(SyncTicket())
     elif not incident.open and issue.state in UNFINISHED and before.state not in UNFINISHED:
         burning = "Is it failing again? `/incident declare <what you see>`"
         text = f"{incident.id} stays {incident.status.value}. {burning}"

@@ -96,6 +96,8 @@ def _known_text(incident: Incident) -> str:
     report = incident.triage
     unknown = "The cause is not known yet."
     if report is not None and report.suspect is not None and report.suspect_minutes is not None:
+        if report.suspect_minutes < 0:
+            return f"It began as {report.suspect.version} was being deployed. {unknown}"
         after = counted(max(1, round(report.suspect_minutes)), "minute")
         return f"It began {after} after {report.suspect.version} was deployed. {unknown}"
     return unknown

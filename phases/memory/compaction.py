@@ -25,7 +25,7 @@ STEPS = ((400, 25), (120, 12), (80, 8), (40, 5), (20, 3), (8, 1))
 """Characters of a text, entries of a list."""
 _EACH = "__all__"
 _DROPPED: dict[str, Any] = {
-    **dict.fromkeys(("description", "heard", "investigation", "suspects", "bisect"), True),
+    **dict.fromkeys(("description", "heard", "investigation", "suspects", "bisect", "left"), True),
     **dict.fromkeys(("paged", "latest_update", "pins", "zones", "failures"), True),
     "contradictions": True,
     "triage": {

@@ -71,6 +71,13 @@ class Invited(Action):
     """`<@U…>: reason` for each person who could not be invited."""
 
 
+class PeopleLeft(Action):
+    """The Slack accounts of these people are deactivated."""
+
+    type: Literal["people.left"] = "people.left"
+    people: tuple[str, ...]
+
+
 class Triaged(Action):
     """The blast radius is measured."""
 
@@ -291,6 +298,8 @@ class Zones(Action):
 
     type: Literal["zones"] = "zones"
     offsets: dict[str, int]
+    left: tuple[str, ...] = ()
+    """Those whose account is deactivated."""
 
 
 class AdrNumbered(Action):

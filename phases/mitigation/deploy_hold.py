@@ -12,13 +12,16 @@ from phases.messages.commands import CauseFixed
 from phases.messages.effects import Say
 from phases.mitigation.hotfix_merge import newest_deploy, unmerged
 from phases.record.findings import DeploySeen, Release
-from phases.record.incident import ActionKind, Incident, Status
+from phases.record.incident import ActionKind, Incident, RoundAction, Status
 from phases.record.limits import HEARD_MOST
 from phases.record.tokens import mentioned
 from phases.shared.announce import tell
 from phases.shared.change import Draft, Refused
 from phases.text.wording import stamp
 from phases.triage.deploys.deploy_history import SAME_DEPLOY
+
+DEPLOY = "deploy:"
+"""Begins the key of a deploy among what an incident has heard: `deploy:1.4.0@2026-11-22T…`."""
 
 
 def hold(incident: Incident) -> str | None:
@@ -28,23 +31,46 @@ def hold(incident: Incident) -> str | None:
     ends when something is shipped forward, when somebody says that the cause is fixed, or when the
     incident is closed (rules: Hold).
     """
+    action = _rollback_in_effect(incident)
+    if action is None:
+        return None
+    to = action.to_release.version if action.to_release else "?"
+    if (over := _deployed_since(incident, action)) is not None:
+        was = f"{over} was deployed over the rollback to {to}"
+        return f"Hold: {was}; it could bring the trouble back."
+    rolled_back = f"{incident.service} is rolled back to {to}"
+    return f"Hold: {rolled_back}; a deploy could bring the trouble back."
+
+
+def _rollback_in_effect(incident: Incident) -> RoundAction | None:
     newest = newest_deploy(incident)
     if incident.status.over or incident.cause_fixed_by is not None or newest is None:
         return None
     action = newest.action
     if newest.verdict == "not recovered" or action is None:
         return None
-    if action.kind is not ActionKind.ROLLBACK:
+    return action if action.kind is ActionKind.ROLLBACK else None
+
+
+def _deployed_since(incident: Incident, action: RoundAction) -> str | None:
+    """Return the version that others deployed last over a rollback, as far as was heard."""
+    begins, to = action.finished_at or action.at, action.to_release
+    brought = {key for part in incident.brought.values() for key in part.heard}
+    since: list[tuple[datetime, str]] = []
+    for key in incident.heard:
+        version, _, at = key.removeprefix(DEPLOY).rpartition("@")
+        if key.startswith(DEPLOY) and key not in brought and datetime.fromisoformat(at) > begins:
+            since.append((datetime.fromisoformat(at), version))
+    version = max(since)[1] if since else None
+    if version is None or (to is not None and Release(version=version).same_as(to)):
         return None
-    to = action.to_release.version if action.to_release else "?"
-    rolled_back = f"{incident.service} is rolled back to {to}"
-    return f"Hold: {rolled_back}; a deploy could bring the trouble back."
+    return version
 
 
 def deployed_by_others(draft: Draft, action: DeployedByOthers) -> None:
     """Hear of a deploy that the bot did not start, and ask about it where it may be the fix."""
     incident, deploy, owners = draft.incident, action.deploy, draft.service.owners
-    held, open_end = hold(incident), unmerged(incident)
+    held, open_end = _rollback_in_effect(incident), unmerged(incident)
     waits = incident.status is Status.RESOLVED and (held is not None or open_end is not None)
     if (
         not (incident.open or waits)
@@ -64,8 +90,12 @@ def deployed_by_others(draft: Draft, action: DeployedByOthers) -> None:
     elif any(deploy.release.same_as(Release(version=gone)) for gone in incident.rolled_back):
         again = f"{text} This incident rolled it back."
         tell(draft, Say(text=again, mention=owners, ask=ask), strong="Careful:")
+    elif held is not None and (to := held.to_release) and deploy.release.same_as(to):
+        tell(draft, Say(text=text, thread=True))
     elif held is not None:
-        tell(draft, Say(text=f"{text} {held}", mention=owners, ask=ask), strong="Careful:")
+        over = f"over the rollback to {held.to_release.version if held.to_release else '?'}"
+        back = f"{text.rstrip('.')}, {over}: it could bring the trouble back."
+        tell(draft, Say(text=back, mention=owners, ask=ask), strong="Careful:")
     elif open_end is not None:
         tell(
             draft, Say(text=f"{text} {open_end} Is it still in?", mention=owners), strong="Careful:"
@@ -118,4 +148,4 @@ def _was_heard(incident: Incident, deploy: DeploySeen) -> bool:
 
 
 def _heard_key(version: str) -> str:
-    return f"deploy:{version}@"
+    return f"{DEPLOY}{version}@"

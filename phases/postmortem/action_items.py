@@ -27,6 +27,7 @@ from phases.record.incident import Incident, Status
 from phases.record.tokens import mentioned
 from phases.shared.announce import clear_failures, tell
 from phases.shared.change import Draft, Refused
+from phases.shared.people_left import person_in_charge, remember_who_left
 from phases.shared.rounds import GUARD_TIMER
 from phases.text.wording import counted, listed, short
 
@@ -34,7 +35,7 @@ REMIND = "items"  # timer
 REMIND_DAYS = 7  # an overdue item is said to its owner weekly
 
 _KINDS = {"tests": "A test to add", "monitors": "A monitor to add", "gates": "A gate to tighten"}
-_STATES = {"completed": "done", "canceled": "dropped"}
+_STATES = {"completed": "done", "canceled": "dropped", "duplicate": "dropped"}
 """An item's state by that of its sub-issue in Linear; every other one is open."""
 
 
@@ -289,6 +290,8 @@ def _ask_zones(draft: Draft) -> None:
 def zones_known(draft: Draft, action: Zones) -> None:
     """Moves the reminders to the mornings of those who are reminded."""
     clear_failures(draft, "zone")
+    if action.left:
+        remember_who_left(draft, action.left)
     incident = draft.incident
     if not postmortem_owed(incident) and incident.status is not Status.RESOLVED:
         return
@@ -326,4 +329,5 @@ def items_due(draft: Draft, action: ItemsDue) -> None:
 
 
 def _person_to_remind(incident: Incident, item: ActionItem) -> str | None:
-    return item.person or incident.lead or incident.declared_by
+    here = item.person not in incident.left
+    return item.person if item.person and here else person_in_charge(incident)

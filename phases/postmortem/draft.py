@@ -22,6 +22,7 @@ from phases.record.documents import IN_THE_ADR, ActionItem, Postmortem
 from phases.record.incident import Entry, Incident
 from phases.record.timeline import earlier_versions, entry_line
 from phases.root_cause.leading_cause import leading_cause
+from phases.shared.people_left import person_in_charge
 from phases.text.markdown import Names, readable
 from phases.text.wording import lasting, listed, short, stamp
 from phases.triage.picture import who_is_hit
@@ -32,6 +33,15 @@ DUE_DAYS = 14
 
 STAMP = len("2026-11-22 14:03 UTC")
 _STAMPED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC ")
+_DAY = r"\d{4}-\d\d-\d\d"
+_SPAN = re.compile(
+    rf"(?:since {_DAY} \d\d:\d\d UTC|\d+ [a-z][a-z0-9 ]*, from {_DAY} \d\d:\d\d to [-\d: ]+ UTC)$"
+)
+"""The end of a proposed impact (`_span_text`)."""
+_SMALLER = frozenset(
+    {"evidence", "comms", "note", "update", "severity", "lead", "page", "failure", "post-mortem"}
+)
+"""Kinds of entries that a draft need not be given afterwards."""
 _LEFT_OUT_FIRST = (
     ("evidence", "comms"),
     ("note", "update", "severity", "lead"),
@@ -119,6 +129,23 @@ def corrected_timeline(text: str, entries: Sequence[Entry], names: Names) -> str
     return "\n".join(lines)
 
 
+def gone_on_since(
+    parts: Parts, incident: Incident, entries: Sequence[Entry], names: Names
+) -> Parts:
+    """Return a draft with what happened since, where it ends as it was proposed.
+
+    The incident may have recovered meanwhile, or gone on. What people wrote themselves stays.
+    """
+    lines = parts.timeline.splitlines()
+    proposed = {_timeline_line(entry, names): at for at, entry in enumerate(entries)}
+    if lines and (last := proposed.get(lines[-1])) is not None:
+        later = [entry for entry in entries[last + 1 :] if entry.kind not in _SMALLER]
+        longer = "\n".join([*lines, *(_timeline_line(entry, names) for entry in later)])
+        if len(longer) <= PART_LIMIT:
+            parts = parts.model_copy(update={"timeline": longer})
+    return parts.model_copy(update={"impact": _SPAN.sub(_span_text(incident), parts.impact)})
+
+
 def impact_text(incident: Incident, users: int | None = None) -> str:
     """Return counts and minutes: `37 users, cart and payment, 20 min, from 13:59 to 14:19 UTC`.
 
@@ -133,15 +160,17 @@ def impact_text(incident: Incident, users: int | None = None) -> str:
         parts.append(f"{who_is_hit.users(report.blast)} (counted over {window})")
     if report is not None and report.blast.top_features:
         parts.append(listed([share.name for share in report.blast.top_features]))
+    return ", ".join([*parts, _span_text(incident)])
+
+
+def _span_text(incident: Incident) -> str:
+    """Return `20 min, from 2026-11-22 13:59 to 14:19 UTC`, or since when it goes on."""
+    report, until = incident.triage, incident.recovered_at
     began = (report.began_at if report else None) or incident.detected_at
-    if incident.recovered_at is None:
-        parts.append(f"since {stamp(began)}")
-    else:
-        took = lasting(incident.recovered_at - began)
-        until = incident.recovered_at
-        end = f"{until:%H:%M} UTC" if until.date() == began.date() else stamp(until)
-        parts.append(f"{took}, from {stamp(began).removesuffix(' UTC')} to {end}")
-    return ", ".join(parts)
+    if until is None:
+        return f"since {stamp(began)}"
+    end = f"{until:%H:%M} UTC" if until.date() == began.date() else stamp(until)
+    return f"{lasting(until - began)}, from {stamp(began).removesuffix(' UTC')} to {end}"
 
 
 def cause_text(incident: Incident) -> str:
@@ -160,7 +189,7 @@ def cause_text(incident: Incident) -> str:
 def proposed_items(incident: Incident, now: datetime) -> tuple[ActionItem, ...]:
     """Return a row of each kind, with a proposal if the evidence speaks for one."""
     report = incident.triage
-    who = incident.lead or incident.declared_by
+    who = person_in_charge(incident)
     features = [share.name for share in report.blast.top_features] if report else []
     what = (report.exception_type if report else None) or "this failure"
     place = (

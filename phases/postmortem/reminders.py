@@ -12,6 +12,7 @@ from phases.messages.effects import AskZone, Say
 from phases.postmortem.working_hours import MORNING, in_the_day, local_time, next_morning, offset_of
 from phases.record.incident import Incident, Status
 from phases.shared.change import Draft
+from phases.shared.people_left import person_in_charge
 from phases.text.wording import counted
 
 POSTMORTEM_TIMER = "postmortem"
@@ -62,7 +63,7 @@ def postmortem_due(draft: Draft, action: PostmortemDue) -> None:
         _remind_next(draft, timedelta())
         return
     times = incident.postmortem_reminded + 1
-    lead = incident.lead or incident.declared_by
+    lead = person_in_charge(incident)
     owners = () if incident.apart or (lead and times <= OWNERS_AFTER) else draft.service.owners
     mention = tuple(dict.fromkeys((*((lead,) if lead else ()), *owners)))
     draft.set(postmortem_reminded=times)
@@ -81,7 +82,7 @@ def _reminder_text(incident: Incident, now: datetime) -> str:
 
 
 def _ask_zone(draft: Draft) -> None:
-    if lead := draft.incident.lead or draft.incident.declared_by:
+    if (lead := person_in_charge(draft.incident)) is not None:
         draft.want(AskZone(people=(lead,)))
 
 

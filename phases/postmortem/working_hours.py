@@ -3,6 +3,7 @@
 from datetime import datetime, time, timedelta
 
 from phases.record.incident import Incident
+from phases.shared.people_left import person_in_charge
 
 MORNING = time(9)  # when a working day begins
 SATURDAY = 5
@@ -33,5 +34,5 @@ def offset_of(incident: Incident, person: str | None) -> int:
 
     Where that is not known, it is the lead's; 0 where neither is.
     """
-    lead = incident.lead or incident.declared_by
+    lead = person_in_charge(incident)
     return incident.zones.get(person or "", incident.zones.get(lead or "", 0))

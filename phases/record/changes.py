@@ -28,6 +28,8 @@ class FlagEvidence(Value):
     flag: str
     on: int
     """Events of the incident's issues with the flag on."""
+    off: int = 0
+    """The same with the flag off; the rest did not ask for it."""
     events: int
     others_on: int = 0
     others: int = 0

@@ -17,7 +17,7 @@ class Ticket(Value):
     state: str = ""
     """The type of its workflow state; empty: not known.
 
-    `triage`, `backlog`, `unstarted`, `started`, `completed` or `canceled`.
+    `triage`, `backlog`, `unstarted`, `started`, `completed`, `canceled` or `duplicate`.
     """
     state_at: datetime | None = None
     """The time of `state`, in Linear's time: an older state is no news."""

@@ -51,6 +51,9 @@ class Evidence(Value):
 
 # --- Phase 1: triage -----------------------------------------------------------------------------
 
+EXTENSION = "a browser extension"
+"""The host of a script that is no page's."""
+
 
 class Frame(Value):
     file: str
@@ -63,7 +66,7 @@ class Frame(Value):
     path: str = ""
     """The file's place when it was built or ran, if that says more than `file`; never shown."""
     host: str = ""
-    """The host of a browser's script; never shown."""
+    """The host of a browser's script."""
     of: str = ""
     """The exception whose stack this is, if it is not the cause's.
 

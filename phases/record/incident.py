@@ -290,6 +290,8 @@ class Incident(Value):
     bookmarks: dict[str, Bookmark] = Field(default_factory=dict[str, Bookmark])
     """The channel's bookmarks by name: `sentry`, `ticket`, `adr`, `runbook`."""
     invited: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    """Slack ids of people of it whose account is deactivated."""
 
     seeds: tuple[str, ...] = ()
     """Sentry issue ids of alerts or people: they belong to the incident whatever triage finds."""

@@ -20,6 +20,8 @@ NEAR_BEGINNING = timedelta(minutes=15)
 CLOCK_TOLERANCE = timedelta(minutes=1)
 """A change may seem to follow what it brought: the beginning is known to a minute, and two systems
 have two clocks."""
+NEAR_DEPLOY = timedelta(hours=1)
+"""Where only the events tell that a flag is off for all, it is no suspect beside such a deploy."""
 SKEW = timedelta(seconds=15)
 """A change that is seen so long after the first event does not go before a deploy that is near."""
 RIGHT_AFTER = timedelta(seconds=5)  # less is said as "right after"
@@ -67,7 +69,19 @@ class Suspected:
 
     @property
     def innocent(self) -> bool:
-        return self.evidence is not None and _share_on(self.evidence) <= NOT_CARRIED
+        if self.evidence is None or self.turned_off:
+            return False
+        return _share_on(self.evidence) <= NOT_CARRIED
+
+    @property
+    def turned_off(self) -> bool:
+        """A kill switch, as only the events tell."""
+        return self.evidence is not None and turned_off(self.change)
+
+    def yields_to(self, deploy: DeploySeen | None) -> bool:
+        """Say whether it is no suspect beside a deploy: the flag may be on for very few."""
+        near = deploy is not None and self.change.at - deploy.started_at <= NEAR_DEPLOY
+        return self.innocent or (self.turned_off and near)
 
     @property
     def began(self) -> str:
@@ -102,6 +116,8 @@ def change_in_words(change: ChangeSeen, *, author: bool = False) -> str:
     if change.kind == "flag" and turned_off(change):
         deleted = (change.new or "").strip().lower() == "deleted"
         return f"{changed_thing(change)} was {'deleted' if deleted else 'turned off'}{by}"
+    if change.kind == "flag" and _bare_word(change.new) == "created":
+        return f"{changed_thing(change)} was created{by}"
     values = f": {change.old or '?'} → {change.new or '?'}" if change.old or change.new else ""
     return f"{changed_thing(change)} was changed{by}{values}"
 
@@ -206,10 +222,12 @@ def suspected_changes(
     """Return the suspects, the likeliest first."""
     if began is None:
         return ()
-    suspects = [
-        Suspected(change, began - change.at, _evidence_of(change, evidence))
-        for change in changes_near(changes, began)
-    ]
+    suspects: list[Suspected] = []
+    for change in changes_near(changes, began):
+        seen = _evidence_of(change, evidence)
+        if seen is not None and change.new is None and _off_for_all(seen):
+            change = change.model_copy(update={"new": "off"})
+        suspects.append(Suspected(change, began - change.at, seen))
     return tuple(
         sorted(suspects, key=lambda s: (s.innocent, not s.tells_apart, not s.carried, s.before))
     )
@@ -226,6 +244,14 @@ def _evidence_of(change: ChangeSeen, evidence: FlagEvidence | None) -> FlagEvide
     return evidence
 
 
+def _off_for_all(seen: FlagEvidence) -> bool:
+    """Say whether the events tell of a kill switch: where nobody tells its value, all have it off.
+
+    A flag that was turned on for a part of the people is on in some of them.
+    """
+    return seen.on == seen.others_on == 0 and seen.off >= seen.events * CARRIED_SHARE
+
+
 def change_leads(first: Suspected, deploy: DeploySeen | None, *, likely: bool = False) -> bool:
     """True if the change goes before the suspected deploy.
 
@@ -237,7 +263,7 @@ def change_leads(first: Suspected, deploy: DeploySeen | None, *, likely: bool = 
         return False
     if first.tells_apart:
         return True
-    if likely or (first.evidence is not None and not first.carried):
+    if likely or (first.evidence is not None and not (first.carried or first.turned_off)):
         return False
     if deploy is None:
         return first.before <= NEAR_BEGINNING

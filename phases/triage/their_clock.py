@@ -1,4 +1,4 @@
-"""Phase 1 where our clock is not Sentry's: the window would lie beside the fire, and look quiet."""
+"""Sentry's clock, where ours is another one: a window would lie beside the fire, and look quiet."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -8,6 +8,8 @@ from phases.text.wording import lasting
 
 APART = timedelta(minutes=2)
 """Clocks that differ by less show the same window: an eighth of it."""
+IN_A_CHECK = timedelta(minutes=1)
+"""A check counts a few minutes. This is the grace with which it begins."""
 
 
 async def triage_by_their_clock(
@@ -38,3 +40,10 @@ async def triage_by_their_clock(
 
 def _if_apart(ahead: timedelta) -> timedelta:
     return ahead if abs(ahead) >= APART else timedelta(0)
+
+
+def why_uncounted(ahead: timedelta) -> str:
+    """Return why a check after an action cannot count by our clock. "": it can."""
+    if abs(ahead) < IN_A_CHECK:
+        return ""
+    return f"the clocks here and of Sentry are {lasting(abs(ahead))} apart"

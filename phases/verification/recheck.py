@@ -14,6 +14,7 @@ from phases.record.findings import EndpointAnswer, Look, LookVerdict, Picture
 from phases.record.incident import Incident, Round
 from phases.record.service import Service
 from phases.text.wording import counted, lasting, listed
+from phases.triage.their_clock import why_uncounted
 from phases.verification.before_action import (
     answer_or_error,
     baseline,
@@ -75,7 +76,12 @@ class Recheck:
     endpoint: Endpoint
     now: datetime
     doubt: str = ""
-    """Why the time since the action is not known: what is wrong with the clocks."""
+    """Why the time since the action is not known: what is wrong with the clocks here."""
+
+    @property
+    def clock_doubt(self) -> str:
+        """The same, or that Sentry's clock is another one, as its newest answer tells."""
+        return self.doubt or (why_uncounted(self.tracker.clock_ahead()) if self.tracker else "")
 
     async def look(self, round_number: int, look_number: int) -> Looked:
         """Look at Sentry and at the endpoint once, and judge what they tell.
@@ -110,7 +116,7 @@ class Recheck:
             "minutes": round(judged.span.minutes, 2),
             "verdict": judged.verdict,
             "new_issues": counts.new,
-            "better": judged.limits.better(judged.counts.events) and not self.doubt,
+            "better": judged.limits.better(judged.counts.events) and not self.clock_doubt,
             "reasons": (*judged.why, *judged.counts.lingering, *unasked),
             **self._waiting(judged, look_number),
         }
@@ -149,7 +155,7 @@ class Recheck:
         service, span = self.service, whole.span
         last = timedelta(seconds=service.recheck_until_seconds)
         since = self.now - (last - timedelta(seconds=service.recheck_after_seconds))
-        if whole.verdict is LookVerdict.RECOVERED or self.doubt or not self.ids:
+        if whole.verdict is LookVerdict.RECOVERED or self.clock_doubt or not self.ids:
             return whole
         if self.now - span.clock < last or not span.begin < since < self.now:
             return whole
@@ -181,7 +187,7 @@ class Recheck:
             return Looked(round=round_number, look=look, before=counts.before)
         limits = counts.limits(span)
         # Between the runs of a job nobody can tell: the checks wait for them.
-        goes_on = span.whole and not self.doubt and minute >= TOLD_FROM and counts.job is None
+        goes_on = span.whole and not self.clock_doubt and minute >= TOLD_FROM and counts.job is None
         if goes_on and may_go_on(counts.events, counts.base, span.minutes, counts.traffic):
             try:
                 before = _look_before(current, span)
@@ -311,9 +317,9 @@ class Recheck:
                 none = "no Sentry issue belongs to this incident"
                 none = none if self.tracker is not None else "Sentry is not set up"
                 return LookVerdict.TOO_FEW, (f"{none}{NOT_MEASURED}",)
-        if self.doubt and self.ids and (answered is None or answered.ok):
+        if self.clock_doubt and self.ids and (answered is None or answered.ok):
             # Minutes that never passed are quiet, or those of the fire are counted.
-            return LookVerdict.TOO_FEW, (self.doubt,)
+            return LookVerdict.TOO_FEW, (self.clock_doubt,)
         if judged is not LookVerdict.RECOVERED or self.tracker is None:
             return judged, why
         if others := await unmeasured_monitors(self.incident, self.tracker):

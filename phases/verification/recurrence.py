@@ -29,6 +29,7 @@ from phases.shared.rounds import GUARD_TIMER
 from phases.text.cleaning import foreign
 from phases.text.wording import counted, lasting
 from phases.triage.picture.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, issue_seen
+from phases.triage.their_clock import why_uncounted
 from phases.verification.before_action import MINUTE, baseline
 from phases.verification.burning_span import acted_at, burning_span
 from phases.verification.event_counts import (
@@ -172,7 +173,7 @@ async def look_back(
     answer = GuardLooked(look=look, at=now, outcome="cannot tell", minutes=minutes)
     if tracker is None:
         return answer if look.alarm is None else _updated(answer, outcome="not set up")
-    if doubt:
+    if doubt := doubt or why_uncounted(tracker.clock_ahead()):
         return _updated(answer, minutes=0.0, text=doubt)
     ids = guarded_issues(incident, look)
     if not ids or begin >= now:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from functools import lru_cache
 from typing import Generic, TypeVar
 
@@ -194,13 +194,15 @@ class Matcher(Generic[T]):
         if not key:
             return lambda thing: values[0].lower() in str(read(thing) or "").lower()
         texts = frozenset(values)
-        plain = not term.compare and not any("*" in wanted for wanted in values)
+        patterns = [_pattern(wanted) for wanted in values if "*" in wanted]
 
         def holds(thing: T) -> bool:
             value = read(thing)
-            if plain and (value is None or isinstance(value, str)):
-                return (value or "") in texts
-            return any(self._equals(value, wanted, term.compare) for wanted in values)
+            if term.compare or not (value is None or isinstance(value, str)):
+                return any(self._equals(value, wanted, term.compare) for wanted in values)
+            if not value:
+                return "" in texts
+            return value in texts or any(pattern.match(value.lower()) for pattern in patterns)
 
         return holds
 
@@ -214,8 +216,7 @@ class Matcher(Generic[T]):
         if value is None or value == "":
             return wanted == ""
         if "*" in wanted:
-            pattern = wanted.replace("[", "[[]").replace("?", "[?]").lower()
-            return fnmatchcase(value.lower(), pattern)
+            return _pattern(wanted).match(value.lower()) is not None
         return value == wanted
 
     def _compares(self, value: float, wanted: str, compare: str) -> bool:
@@ -236,6 +237,12 @@ class Matcher(Generic[T]):
                 return value <= other
             case _:
                 return value == other
+
+
+@lru_cache
+def _pattern(wanted: str) -> re.Pattern[str]:
+    """Return what a text with `*` in it matches, in lower case; no other sign is special."""
+    return re.compile(translate(wanted.replace("[", "[[]").replace("?", "[?]").lower()))
 
 
 def _keys(node: Node) -> set[str]:

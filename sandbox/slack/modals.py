@@ -9,14 +9,13 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 
 from sandbox.slack.block_kit.blocks import stored
 from sandbox.slack.changes import Change, Changes
 from sandbox.slack.channels import APP, BOT, TEAM
 from sandbox.slack.errors import SlackError
-from sandbox.wire import Json
+from sandbox.wire import Json, copied
 
 TRIGGER_SECONDS = 3.0
 """https://docs.slack.dev/interactivity/handling-user-interaction#modal_responses"""
@@ -162,7 +161,7 @@ class Modals:
 
     def _shape(self, view: Json, view_id: str) -> Json:
         """A view object as Slack returns and sends it: https://docs.slack.dev/reference/views"""
-        view = deepcopy(view)
+        view = copied(view)
         return {
             "id": view_id,
             "team_id": TEAM,

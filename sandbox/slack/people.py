@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from copy import deepcopy
 from typing import Any
 
 from sandbox.slack.acks import command_acked, interaction_acked, submission_acked
@@ -19,7 +18,7 @@ from sandbox.slack.to_app.delivery import Ack, Delivery
 from sandbox.slack.to_app.events import app_home_opened
 from sandbox.slack.viewer import Viewer
 from sandbox.slack.workspace import Workspace
-from sandbox.wire import Json
+from sandbox.wire import Json, copied
 
 
 class Person(Viewer):
@@ -86,7 +85,7 @@ class Person(Viewer):
         """Forward a message with a text: it comes as an attachment, with its blocks inside."""
         origin = self._channel(message["channel"])
         words = plain({key: message[key] for key in ("text", "blocks") if key in message})
-        inside: Json = {"blocks": deepcopy(message.get("blocks") or [])}
+        inside: Json = {"blocks": copied(message.get("blocks") or [])}
         place = {"channel": origin.id, "ts": message["ts"]}
         attachment: Json = {
             "id": 1,
@@ -100,7 +99,7 @@ class Person(Viewer):
             "text": message["text"],
             "mrkdwn_in": ["text"],
         }
-        attachments = [attachment, *deepcopy(message.get("attachments") or [])]
+        attachments = [attachment, *copied(message.get("attachments") or [])]
         return self.say(channel, text, attachments=attachments)
 
     def react(self, message: Json, name: str = "pushpin") -> None:
@@ -292,8 +291,8 @@ class Person(Viewer):
 
     def _with_state(self, view: Json) -> Json:
         typed = self.workspace.modals.typed.get(view["id"], {})
-        values = deepcopy(state_values(view["blocks"], typed))
-        return {**deepcopy(view), "state": {"values": values}}
+        values = copied(state_values(view["blocks"], typed))
+        return {**copied(view), "state": {"values": values}}
 
     async def _act(self, where: Json, block: Json, element: Json, action: Json) -> Ack:
         action = {

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-
 from sandbox.slack.block_kit.blocks import plain
 from sandbox.slack.channels import Channel
 from sandbox.slack.errors import ClientRefused, SlackError
 from sandbox.slack.workspace import Workspace
-from sandbox.wire import Json
+from sandbox.wire import Json, copied
 
 
 class Viewer:
@@ -43,7 +41,7 @@ class Viewer:
             return None
 
         what = f"{self.id} sees {text!r}" + (f" in {channel}" if channel else "")
-        return deepcopy(await self.workspace.until(newest, seconds=seconds, what=what))
+        return copied(await self.workspace.until(newest, seconds=seconds, what=what))
 
     async def sees_change(self, message: Json, text: str, *, seconds: float | None = None) -> Json:
         """Wait until this message holds `text`; return it as it stands then."""
@@ -69,7 +67,7 @@ class Viewer:
             return view if text in plain(view) else None
 
         what = f"{self.id} has a modal {callback_id or ''} open"
-        return deepcopy(await self.workspace.until(opened, seconds=seconds, what=what))
+        return copied(await self.workspace.until(opened, seconds=seconds, what=what))
 
     async def channel(self, name_prefix: str, *, seconds: float | None = None) -> Channel:
         """Wait for a visible channel whose name begins like this; return the newest one."""
@@ -88,14 +86,14 @@ class Viewer:
 
     def modal(self) -> Json | None:
         """Return the modal that is open."""
-        return deepcopy(self.workspace.modals.current(self.id))
+        return copied(self.workspace.modals.current(self.id))
 
     def errors(self, view: Json) -> dict[str, str]:
         """Return the messages under the fields of a refused form, by block id."""
         return dict(self.workspace.modals.errors.get(view["id"], {}))
 
     def home(self) -> Json | None:
-        return deepcopy(self.workspace.modals.homes.get(self.id))
+        return copied(self.workspace.modals.homes.get(self.id))
 
     def messages(self, channel: str | Channel) -> list[Json]:
         """Return the channel oldest first, without replies and ephemeral messages."""
@@ -110,7 +108,7 @@ class Viewer:
     def ephemerals(self, channel: str | Channel | None = None) -> list[Json]:
         id = None if channel is None else self._channel(channel).id
         whispered = self.workspace.ephemerals.get(self.id, [])
-        return [deepcopy(message) for message in whispered if id in (None, message["channel"])]
+        return [copied(message) for message in whispered if id in (None, message["channel"])]
 
     def pinned(self, channel: str | Channel) -> list[Json]:
         """Return pinned messages, the newest pin first."""
@@ -139,7 +137,7 @@ class Viewer:
         return where
 
     def _copy(self, channel: Channel, message: Json) -> Json:
-        return {**deepcopy(message), "channel": channel.id}
+        return {**copied(message), "channel": channel.id}
 
     def _all_messages(self, channel: str | Channel | None) -> list[Json]:
         """Return messages and ephemeral ones of the channel, or of all that are visible."""

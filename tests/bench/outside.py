@@ -32,7 +32,7 @@ class Outside:
     def __init__(self, sentry: str) -> None:
         self._sentry = sentry
         self._numbers = itertools.count(1)
-        self._kept: dict[str, tuple[int, bytes, str]] = {}
+        self._cache: dict[str, tuple[int, bytes, str]] = {}
         self.log: list[Json] = []
         self._http = httpx.AsyncClient(trust_env=False, timeout=30)
 
@@ -102,13 +102,13 @@ class Outside:
             (k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k not in VOLATILE
         ]
         key = f"{parts.path}?{urlencode(asked)}"
-        if key not in self._kept:
+        if key not in self._cache:
             where = f"{self._sentry}{target.removeprefix('/sentry')}"
             got = await self._http.get(
                 where, headers={"Authorization": headers.get("authorization", "")}
             )
-            self._kept[key] = (got.status_code, got.content, got.headers.get("link", ""))
-        return self._kept[key]
+            self._cache[key] = (got.status_code, got.content, got.headers.get("link", ""))
+        return self._cache[key]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One kept connection; only what these clients send (no chunks, no pipelining)."""

@@ -52,7 +52,7 @@ class Town:
             trust_env=False, timeout=30, limits=httpx.Limits(max_connections=100)
         )
         self.open: dict[str, Opened] = {}
-        self._said = 0
+        self._commands = 0
 
     async def log(self, start: int = 0) -> list[Json]:
         return (
@@ -68,11 +68,11 @@ class Town:
         A person whose command was not recorded sends it again, as anybody would.
         """
         for _ in range(5):
-            self._said += 1
+            self._commands += 1
             fields = {
                 "text": text,
                 "channel_id": channel,
-                "trigger_id": f"{self._said}.{time.time()}",
+                "trigger_id": f"{self._commands}.{time.time()}",
             }
             raw, headers = command_request(fields)
             answer = await self.http.post(
@@ -90,7 +90,7 @@ class Town:
         names = [f"shop{n:02d}" for n in services]
         began = time.time()
         await asyncio.gather(
-            *(self.command(f"declare {name} fails, number {self._said}") for name in names)
+            *(self.command(f"declare {name} fails, number {self._commands}") for name in names)
         )
         openings = {name: Opened(name) for name in names}
         ends = time.monotonic() + PATIENCE

@@ -68,13 +68,14 @@ def told_of_changes(world: World) -> list[ChangeSeen]:
 
 
 def _change_seen(world: World, change: Changed, source: str) -> ChangeSeen:
-    flag = change.kind == "flag"
+    """Return a change as it is told; Sentry's flag log does not tell the values."""
+    flag, told = change.kind == "flag", source != "sentry"
     return ChangeSeen(
         service="" if source == "sentry" else world.service.name,
         kind=change.kind,
         name=change.name,
-        old="off" if flag else "20",
-        new="on" if flag else "2",
+        old=("off" if flag else "20") if told else None,
+        new=("on" if flag else "2") if told else None,
         at=world.at(change.at),
         source=source,
     )

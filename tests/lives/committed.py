@@ -30,6 +30,13 @@ class Committed:
         request = json.loads(command[4])
         for trigger in _triggers(request):
             self._times[request["incident"], trigger] += 1
+        for part in (request, *request.get("also", ())):
+            for timer in part["timers"]:  # set again for the same moment it is another one
+                self._times.pop((part["incident"], _timer(timer)), None)
+
+    def clock_was_set(self) -> None:
+        """Forget all: what waits is moved, and may be due at moments that there were before."""
+        self._times.clear()
 
     def twice(self, incident: str) -> list[str]:
         """Return each trigger of an incident that was counted more than once."""
@@ -40,7 +47,11 @@ class Committed:
 def _triggers(request: dict[str, Any]) -> list[str]:
     timer, entry = request.get("timer"), request.get("entry")
     return [
-        *([f"the timer {timer['member']} of {timer['at']}"] if timer else ()),
+        *([_timer(timer)] if timer else ()),
         *([f"the end of effect {entry}"] if entry else ()),
         *(f"the delivery {claim}" for claim in request["deliveries"]),
     ]
+
+
+def _timer(timer: dict[str, Any]) -> str:
+    return f"the timer {timer['member']} of {timer['at']}"

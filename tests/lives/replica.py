@@ -119,7 +119,7 @@ class Replica:
         self._start, self._doom = start, doom
         self.front = self._half("front", self._front)
         self.back: Half | None = None
-        self._found: Found | None = None
+        self._at_start: Found | None = None
         self._keeping = asyncio.create_task(self._keep())
 
     def _half(self, name: str, body: Callable[[Half], Awaitable[None]]) -> Half:
@@ -155,14 +155,14 @@ class Replica:
         heard = listeners(bot.context, front._secrets(settings))
         metrics = Metrics(bot.store, lambda: None, dict)
         half.app = front._http(bot, heard, metrics, _Seen())  # pyright: ignore
-        self._found = bot.start
+        self._at_start = bot.start
         self.ready.set()
         await asyncio.Event().wait()
 
     async def _back(self, half: Half) -> None:
         """As bot/back.py, without what it tells the front."""
         settings = self._start.settings
-        bot = await wire(settings, self._start.catalogue, half.stack, self._found)
+        bot = await wire(settings, self._start.catalogue, half.stack, self._at_start)
         half.bot = bot
         await warm(bot)
         await work(bot.workers)

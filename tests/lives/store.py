@@ -117,11 +117,11 @@ class Server:
         answers = iter(self.ask(*asked, *(NEWS if news else ())) if asked else ())
         if is_told:
             next(answers)
-        said = [next(answers) if here is None else here for here in given]
-        for command, answer in zip(batch, said, strict=True):
+        answered = [next(answers) if here is None else here for here in given]
+        for command, answer in zip(batch, answered, strict=True):
             self.heard(command, answer)
         self.added = news and self._looked(*answers)
-        return b"".join(said)
+        return b"".join(answered)
 
     def _looked(self, entries: bytes, ends: bytes) -> bool:
         """See which key ends next, and whether there are new entries."""

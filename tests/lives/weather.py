@@ -111,6 +111,7 @@ class Forecast:
         await asyncio.sleep(self.clock_at)
         town.log(f"the clock of Redis is set by {self.clock:+.0f} s")
         town.redis.server.offset += self.clock
+        town.committed.clock_was_set()
 
     async def _writes_older_records(self, town: Town, dice: random.Random) -> None:
         """Only what is not as by default stands in them; whoever has read the other starts anew."""

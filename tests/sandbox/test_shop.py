@@ -46,7 +46,7 @@ async def until(condition: Callable[[], object], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)  # every look goes through all events
 
 
 async def status_of(shop: Shop, path: str, user: str = "1001") -> int:

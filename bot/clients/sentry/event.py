@@ -22,7 +22,7 @@ from bot.clients.sentry.models import Shape, scrubbed
 from phases.ports.library_paths import in_library, is_library_file
 from phases.ports.source_paths import without_query, written_parts
 from phases.ports.tracker_values import EventDetail
-from phases.record.findings import Frame
+from phases.record.findings import EXTENSION, Frame
 from phases.root_cause.stack_trace import COMPONENTS, evidence_frames
 from phases.text.cleaning import foreign
 
@@ -46,11 +46,13 @@ _CANCELLED = re.compile(r"cancell?ed|cancellation|canceled|aborterror", re.IGNOR
 
 
 def host_of(address: str) -> str:
-    """Return the host of a script's address; empty for a file."""
+    """Return the host of a script's address; empty for a file, `EXTENSION` for one of these."""
     try:
         parts = urlsplit(address)
     except ValueError:
         return ""
+    if parts.scheme.endswith("-extension"):  # chrome-, moz-, safari-web-
+        return EXTENSION
     return (parts.hostname or "") if parts.scheme in ("http", "https") else ""
 
 

@@ -57,7 +57,7 @@ class FlagChangeShape(Shape):
         return ChangeSeen(
             kind="flag",
             name=visible(self.flag)[:NAME],
-            new="deleted" if self.action == "deleted" else None,
+            new=self.action if self.action in ("created", "deleted") else None,
             by=by if by and self.createdByType != "id" else None,
             at=utc(self.createdAt),
             url=url,

@@ -12,6 +12,9 @@ GRACE_PER_WINDOW = 1 / 15  # Suspect: "(a minute of grace)", beside a window of 
 SAME_DEPLOY = timedelta(minutes=10)
 """Two sources tell of one deploy within this time: their clocks and moments differ."""
 
+AT_ONCE = timedelta(minutes=1)
+"""Several releases that are first seen so near to each other were not deployed then."""
+
 ROLLS_OUT = timedelta(minutes=5)
 """A deploy of which only the end is told may have begun so long before."""
 
@@ -76,7 +79,14 @@ def merge_deploys(*sources: Sequence[DeploySeen], deployable: Sequence[Release] 
             last[version] = max(d.last_event, last.get(version, d.last_event))
     reported = [d for d in deploys if d.source not in ("bot", *FIRST_EVENTS)]
     ours = _packages_deployed(deploys, reported)
-    deploys = [d for d in deploys if d.source != STANDS_IN or _stands_for_deploy(d, reported, ours)]
+    first_events = [d for d in deploys if d.source == STANDS_IN]
+    deploys = [
+        d
+        for d in deploys
+        if d.source != STANDS_IN
+        or not reported
+        or (_stands_for_deploy(d, reported, ours) and not _in_crowd(d, first_events))
+    ]
     joined: list[DeploySeen] = []
     for d in sorted(deploys, key=_source_rank):
         stands = any(_is_known_deploy(d, other) for other in joined)
@@ -121,6 +131,16 @@ def _stands_for_deploy(
         return False
     later = all(d.started_at < deploy.started_at for d in reported)
     return later and not any(d.release.same_as(deploy.release) for d in reported)
+
+
+def _in_crowd(deploy: DeploySeen, others: Sequence[DeploySeen]) -> bool:
+    """Say whether another release was first seen at the same time: the versions of an app.
+
+    No service is deployed so; what all of them meet began then.
+    """
+    version = deploy.release.version
+    near = (d for d in others if abs(d.started_at - deploy.started_at) <= AT_ONCE)
+    return any(d.release.version != version for d in near)
 
 
 def _without_moving_names(

@@ -34,6 +34,9 @@ PASSED_OVER = 2
 """So many of the newer releases are said not to be taken, and why."""
 
 
+CURED = 1 / 3
+"""Of the window: so long must a release have run whose deploy ended what burned before it. The one
+before it is known to be worse."""
 UNTIL = timedelta(minutes=10)
 """Before a deploy: what burns then, and not after it, was ended by it."""
 PUT_BACK = timedelta(hours=1)
@@ -52,14 +55,17 @@ class EarlierFire:
     series: Series | None = None
     """All errors of the service."""
 
-    def burned_otherwise(self, end: datetime) -> bool:
+    def burned_otherwise(self, end: datetime, since: datetime | None = None) -> bool:
         """Say whether errors that are gone since burned until `end`: then that deploy ended them.
 
-        All errors of the last ten minutes are held against the usual ones, without the incident's.
+        All errors of the last ten minutes are held against the usual ones, without the incident's;
+        of these minutes only those that lie behind `since`.
         """
-        if self.series is None:
-            return False
         begin, stop = step_of(end) - UNTIL // STEP, step_of(end)
+        begin = begin if since is None else max(begin, step_of(since) + 1)
+        if self.series is None or begin >= stop:
+            return False
+        minutes = (stop - begin) * STEP / MINUTE
         of_incident = sum(
             n for at, n in self.minutes.items() if time_of(begin) <= at < time_of(stop)
         )
@@ -67,9 +73,9 @@ class EarlierFire:
             self.series.events(begin, stop) - of_incident,
             self.series.usual(begin, stop),
         )
-        over = max(most_usual(usual, UNTIL / MINUTE, CHANCE), FEW)
-        loud = events > over and events >= LOUDER * usual.per_minute * (UNTIL / MINUTE)
-        return loud and events >= self.least * (UNTIL / self.window)
+        over = max(most_usual(usual, minutes, CHANCE), FEW)
+        loud = events > over and events >= LOUDER * usual.per_minute * minutes
+        return loud and events >= self.least * (minutes / (self.window / MINUTE))
 
     def burned(self, begin: datetime, end: datetime) -> bool:
         """Say whether some window within this span had so many of them.
@@ -169,12 +175,13 @@ def why_not_healthy(
         return "was rolled back"
     if after is not None and HOTFIX.fullmatch(after.release.version):
         return "needed a hotfix"
-    if ran < window:
+    cured = fire is not None and fire.burned_otherwise(period.deploy.started_at)
+    if ran < window * (CURED if cured else 1):
         return f"ran for {lasting(ran)} only"
     settled = min(SETTLES, ran / 2)
     if fire is not None and fire.burned(period.deploy.started_at + settled, period.until):
         return "failed alike"
-    if fire is not None and fire.burned_otherwise(period.until):
+    if fire is not None and fire.burned_otherwise(period.until, period.deploy.started_at):
         return "burned with other errors until its end"
     return ""
 

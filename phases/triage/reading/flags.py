@@ -31,16 +31,18 @@ def flag_evidence(
     """
     if flag is None or event is None or not event.flags:
         return None
-    on = events = 0
+    on = off_ = events = 0
     for issue in issues:
         without, all_ = off.get(issue.id, (0, issue.events))
         events += all_
+        off_ += without
         on += all_ - without if event.flags.get(flag.name) or issue.id in off else 0
     own = {issue.id for issue in issues}
     others = [counts for id, counts in off.items() if id not in own]
     return FlagEvidence(
         flag=flag.name,
         on=on,
+        off=off_,
         events=events,
         others_on=sum(all_ - without for without, all_ in others),
         others=sum(all_ for _, all_ in others),

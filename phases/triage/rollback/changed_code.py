@@ -22,10 +22,10 @@ _BUILT = re.compile(
     r"|-(?=[\w-]*[\dA-Z])[\w-]{8}\.[cm]?js$"
     r"|\.(?:min|bundle|chunk)\.[cm]?js$|/_next/static/|/(?:static|assets)/(?:js/)?[^/]+\.js$"
     r"|(?:^|[./])(?:js)?bundle$|main\.dart\.js$|^(?:\?|<anonymous>|native|SourceFile)$"
-    r"|Unknown Source",
+    r"|Unknown Source|(?:^|/)storage/framework/views/",
 )
 """Files that a build makes, as stacks without source maps name them: webpack, Vite, Next.js, Metro,
-dart2js, R8. No file of the repository is called so."""
+dart2js, R8, Blade. No file of the repository is called so."""
 _COMMON = frozenset(("com", "org", "net", "github", "golang", "lib", "src", "node", "python"))
 """Words of many packages' names."""
 _IDLE = (FileKind.DOCS, FileKind.TESTS, FileKind.CI, FileKind.STYLE)
@@ -70,10 +70,7 @@ def code_overlap(
     patches: dict[str, list[Patch]] = {}
     for file in files:
         patches.setdefault(file.path, []).append(Patch(file.patch, file.path))
-    looked_at = [
-        (frame, index.locate(frame.file, frame.module, frame.path))
-        for frame in own_code_frames(frames)[:FRAMES]
-    ]
+    looked_at = [(frame, _paths(index, frame)) for frame in own_code_frames(frames)[:FRAMES]]
     unreadable = any(len(paths) > 1 or _BUILT.search(frame.file) for frame, paths in looked_at)
     libraries = {w for f in frames if is_library_frame(f, kinds) for w in _words(_library_name(f))}
     libraries |= _words(type or "")
@@ -94,6 +91,13 @@ def code_overlap(
         if added:
             break
     return nearest
+
+
+def _paths(index: PathIndex, frame: Frame) -> list[str]:
+    """Return the changed files that a frame may stand for, or the source that it was built from."""
+    paths = index.locate(frame.file, frame.module, frame.path)
+    source = None if paths else index.built_from(frame.file)
+    return [source] if source else paths
 
 
 def _may_reach_stack(file: CommitFile, kind: FileKind, libraries: set[str]) -> bool:

@@ -14,8 +14,10 @@ from phases.triage.rollback.edge_errors import (
     foreign_script_host,
     is_exhaustion,
     is_lock_wait,
+    is_of_headers,
     is_of_other_build,
     is_stale_page,
+    is_stored_object,
     raised_in_library,
     type_and_value,
 )
@@ -32,6 +34,7 @@ SURE_EDGE = 6
 EDGES = {
     Edge.NAME: 5,
     Edge.CONNECTION: 5,
+    Edge.FAILOVER: 5,
     Edge.ACCESS: 5,
     Edge.BEHIND: 5,
     Edge.LIBRARY: 5,
@@ -52,7 +55,7 @@ ITS_SETTINGS = {
 }
 """The same where it changed a setting, a dependency or a migration."""
 NOT_OURS = SURE_EDGE + 4
-NO_RELEASES = (Edge.CERTIFICATE, Edge.DISK, Edge.READ_ONLY)
+NO_RELEASES = (Edge.CERTIFICATE, Edge.DISK, Edge.READ_ONLY, Edge.FAILOVER)
 """They come over a release whatever it changed in the file that meets them."""
 EDGE_SHARE = 1 / 2
 BESIDE = 1 / 10
@@ -109,13 +112,13 @@ class CrashPoints:
             return False
         least = BESIDE * sum(issue.events for issue in self.situation.issues)
         others = [type_and_value(i.title) for i in self.situation.issues[1:] if i.events >= least]
-        refused = (Edge.CONNECTION, Edge.NAME)
+        refused = (Edge.CONNECTION, Edge.FAILOVER, Edge.NAME)
         return not any(edge_of(*other) in refused for other in others if not is_exhaustion(*other))
 
     @property
     def edge(self) -> Edge | None:
         """The edge of the crash, where most of the events are at an edge."""
-        if self.situation.crash is None:
+        if self.situation.crash is None or self.reads_stored:
             return None
         libraries = [frame.file for frame in self.libraries]
         edge = edge_of(*self.error, libraries, self.situation.endpoint_host)
@@ -132,6 +135,11 @@ class CrashPoints:
         at_edge += sum(i.events for i in self.situation.issues[:1])
         total = sum(i.events for i in self.situation.issues)
         return edge if at_edge >= total * EDGE_SHARE else None
+
+    @property
+    def reads_stored(self) -> bool:
+        """It cannot read an object that another release may have written: so do earlier ones."""
+        return is_stored_object(*self.error)
 
     @property
     def fills_disk(self) -> bool:
@@ -184,6 +192,8 @@ class CrashPoints:
         """Say whether it changed neither a file of the stack nor something that reaches further."""
         if code is None or self.situation.crash is None:
             return False
+        if self.reads_stored or is_of_headers(*self.error):
+            return False  # what changed is not in the stack
         frames = self.situation.crash.frames
         if code.other and (code.reaches or not any(map(is_library_frame, frames[:1]))):
             return False  # in our own code, any dependency may have answered otherwise

@@ -3,17 +3,20 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from phases.record.findings import Frame
+from phases.record.findings import EXTENSION, Frame
 from phases.triage.rollback.edge_words import (
     FETCH,
     KINDS,
     LOCKED,
     OF_A_BUILD,
     OF_CODE,
+    OF_PAGES,
     OF_PROVIDERS,
     OTHER_BUILD,
     POOL_CALLS,
+    RATE,
     STALE_PAGE,
+    STORED,
     WORN_OUT,
     Edge,
 )
@@ -39,11 +42,13 @@ def edge_of(
         return None
     text = f"{type or ''}: {value[:2000]}"
     kind = next((kind for kind, pattern in KINDS if pattern.search(text)), None)
-    if kind in (Edge.PROVIDER, Edge.OVERLOAD):
+    if kind is Edge.QUOTA and not RATE.search(text):
+        return kind
+    if kind in (Edge.PROVIDER, Edge.OVERLOAD, Edge.QUOTA):
         words = f"{text}\n{chr(10).join(libraries)}"
         if _names_foreign_host(text, own) or OF_PROVIDERS.search(words):
-            return Edge.PROVIDER
-        return Edge.BEHIND if kind is Edge.PROVIDER else kind
+            return Edge.QUOTA if kind is Edge.QUOTA else Edge.PROVIDER
+        return Edge.OVERLOAD if kind is Edge.OVERLOAD else Edge.BEHIND
     return kind
 
 
@@ -83,6 +88,16 @@ def is_of_other_build(type: str | None, value: str) -> bool:
     return OTHER_BUILD.search(f"{type or ''}: {value[:2000]}") is not None
 
 
+def is_of_headers(type: str | None, value: str) -> bool:
+    """Say whether a browser refuses what the headers of a page do not allow."""
+    return OF_PAGES.search(f"{type or ''}: {value[:2000]}") is not None
+
+
+def is_stored_object(type: str | None, value: str) -> bool:
+    """Say whether an object that was stored cannot be read any more."""
+    return STORED.search(f"{type or ''}: {value[:2000]}") is not None
+
+
 def foreign_script_host(frames: Sequence[Frame], own: str) -> str:
     """Return the host of the script that failed in a browser, where it is none of ours.
 
@@ -94,7 +109,9 @@ def foreign_script_host(frames: Sequence[Frame], own: str) -> str:
     """
     first = next(iter(frames), None)
     host = first.host if first is not None else ""
-    if first is None or not host or (first.in_app and OF_A_BUILD.search(first.path or first.file)):
+    if first is None or not host or host == EXTENSION:
+        return host
+    if first.in_app and OF_A_BUILD.search(first.path or first.file):
         return ""
     ours = ".".join(own.lower().split(".")[-2:])
     return "" if ours and f".{host}".endswith(f".{ours}") else host

@@ -26,6 +26,7 @@ class Edge(StrEnum):
     ACCESS = "rejected credentials or a missing permission"
     NAME = "a host name that does not resolve"
     CONNECTION = "a connection that is refused or broken"
+    FAILOVER = "a server that starts, stops or hands over"
     PROVIDER = "a third party that does not answer as it should"
     BEHIND = "a service behind it that does not answer as it should"
     OVERLOAD = "a timeout or an exhausted pool"
@@ -125,6 +126,16 @@ KINDS = (
         ),
     ),
     (
+        Edge.FAILOVER,
+        _any_of(
+            r"the database system is (?:starting|shutting|in rec)|administrator command",
+            r"CLUSTERDOWN|MASTERDOWN|loading the dataset in memory",
+            r"\bnot (?:primary|master)\b|NotWritablePrimary|NotPrimary|PrimarySteppedDown",
+            r"leader.?not.?available|not.?leader.?(?:or.?follower|for.?partition)",
+            r"master_not_discovered|no cluster leader",
+        ),
+    ),
+    (
         Edge.CONNECTION,
         _any_of(
             r"\bE(?:CONNREFUSED|CONNRESET|CONNABORTED|HOSTUNREACH|NETUNREACH|HOSTDOWN|PIPE)\b",
@@ -137,18 +148,16 @@ KINDS = (
             r"network-related or instance-specific error|\[HY000\] \[200[236]\]|SQLSTATE\[08",
             r"MongoNetworkError|Mongo\w*ServerSelection\w*Error|\bServerSelectionTimeoutError",
             r"NoBrokersAvailable|NoNodeAvailable|NoHostAvailable|broker transport failure",
-            r"terminating connection due to|the database system is (?:starting|shutting|in rec)",
+            r"terminating connection due to",
             r"read[- ]only (?:transaction|replica)|running with the --?(?:super-)?read-only option",
-            r"CLUSTERDOWN|MASTERDOWN|loading the dataset in memory|\bdial tcp\b",
+            r"\bdial tcp\b",
             r"database \"[^\"]*\" does not exist|Can'?t reach database server",
             r"SSL SYSCALL error|closed the connection|connection has been closed unexpectedly",
-            r"\bnot (?:primary|master)\b|NotWritablePrimary|NotPrimary|PrimarySteppedDown",
-            r"leader.?not.?available|not.?leader.?(?:or.?follower|for.?partition)",
             r"all.?brokers.?down|coordinator.?not.?available|not.?enough.?replicas",
             r"CONNECTION_FORCED|forced connection closure|AMQPConnectionError|StreamLost",
             r"socket hang up|other side closed|UND_ERR_SOCKET|disconnected without sending",
             r"remote end closed connection|RemoteDisconnected|WSREP has not yet prepared",
-            r"cannot achieve consistency level|master_not_discovered|no cluster leader",
+            r"cannot achieve consistency level",
             r"transport-level error|\bORA-(?:0311[34]|03135|010(?:33|34|89)|12\d{3})\b",
             r"driver: bad connection|: EOF$|read error on connection|network-request-failed",
             r"no instances? available for|all \d+ node\(s\) tried|no connection is active",
@@ -191,6 +200,8 @@ KINDS = (
         ),
     ),
 )
+RATE = _any_of(r"^(?![\s\S]*quota)[\s\S]*(?:too many requests|\b429\b)")
+"""An answer of 429 that names nobody may be that of our own gateway, or of a service of ours."""
 FETCH = _any_of(
     r"^(?:Failed to fetch|NetworkError when attempting to fetch|Load failed|fetch failed)",
     r"^(?:Network request failed|The network connection was lost|terminated$)",
@@ -209,6 +220,17 @@ OF_CODE = re.compile(
     r"|ArrayIndexOutOfBoundsException|UndefinedColumn|UndefinedTable|ProgrammingError)"
 )
 """Types of errors that code makes by itself: `got an unexpected keyword argument 'timeout'`."""
+OF_PAGES = _any_of(
+    r"violates the (?:following )?(?:document's )?(?:content security|permissions) policy",
+    r"blocked by CORS policy|Mixed Content: |in the 'integrity' attribute",
+)
+"""A browser keeps a page to the headers that our server sent: no stack leads to their change."""
+STORED = _any_of(
+    r"InvalidClassException|serialVersionUID|undefined class/module|incompatible marshal",
+    r"UnpicklingError|\bunpickl|can't get attribute '\w+' on <module|\bunserialize\(\)",
+)
+"""Objects of ours, in a cache, a session or a queue, as another release wrote them: Java, Ruby's
+Marshal, Python's pickle, PHP."""
 OF_A_BUILD = _any_of(
     r"[.-](?=[\w-]*\d)[\w-]{6,}\.[cm]?js\b|/_next/|/(?:static|assets|build|dist)/",
     r"\b(?:app|main|index|bundle|vendor|vendors|runtime|polyfills|chunk|entry)\b[^/]*\.[cm]?js\b",

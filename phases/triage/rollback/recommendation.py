@@ -5,6 +5,7 @@ Never a rollback without evidence, without a target that was shown to be well, o
 that it is not safe, or not possible.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from phases.record.findings import (
@@ -20,6 +21,7 @@ from phases.triage.deploys.beginning_text import beginning_sentence
 from phases.triage.picture.blast_radius import UNSURE_EVENTS
 from phases.triage.picture.who_is_hit import scope
 from phases.triage.rollback.changed_code import code_overlap
+from phases.triage.rollback.edge_errors import edge_of
 from phases.triage.rollback.situation import Situation
 from phases.triage.rollback.weighing import Weighing, is_near, weigh
 
@@ -181,18 +183,30 @@ def _leading_change(
 ) -> Suspected | None:
     """Return the change that leads: turning it off goes before everything else.
 
-    Where few are hit, its time alone is not enough.
+    A release that is unlikely without the change, too, is no rival of a setting, however near its
+    deploy. Where few are hit, the time alone is not enough.
     """
+    if situation.change is None:
+        return None
     likely = (
         weighed is not None
         and weighed.likely is Likelihood.LIKELY
         and _crash_is_in_changed_file(situation)
     )
-    if situation.change is None or not change_leads(
-        situation.change, situation.suspect, likely=likely
-    ):
+    alone = weigh(replace(situation, other_changes=()))
+    cleared = alone is None or alone.likely is Likelihood.UNLIKELY
+    is_flag = situation.change.change.kind == "flag"  # what fails elsewhere clears a flag, too
+    suspect = None if cleared and not is_flag else situation.suspect
+    if not change_leads(situation.change, suspect, likely=likely):
         return None
+    if situation.change.turned_off and _is_at_edge(situation):
+        return None  # that the flag is off for all is not even known for sure
     return situation.change if many or situation.change.carried else None
+
+
+def _is_at_edge(situation: Situation) -> bool:
+    crash = situation.crash
+    return crash is not None and edge_of(crash.exception_type, crash.exception_value) is not None
 
 
 def _crash_is_in_changed_file(situation: Situation) -> bool:

@@ -121,7 +121,7 @@ class Situation:
     def change(self) -> Suspected | None:
         """The likeliest of the changes; None where none is near, or its events speak against it."""
         first = next(iter(suspected_changes(self.changes, self.began, self.flag_evidence)), None)
-        return None if first is None or first.innocent else first
+        return None if first is None or first.yields_to(self.suspect) else first
 
     @property
     def earlier_fire(self) -> EarlierFire | None:

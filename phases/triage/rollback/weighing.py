@@ -6,6 +6,7 @@ about 70 % of outages are due to changes (https://sre.google/sre-book/introducti
 or 6 outweighs it; `DECISIVE` leaves nothing to weigh.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -69,6 +70,8 @@ NEARER_BY = 2
 """A change that is nearer to the beginning by this factor explains it better."""
 AGAIN = 6
 """The same release was deployed once more, and had run well before."""
+NEVER_REACHED = re.compile(r"certificate|name cannot be resolved")
+"""The endpoint's answer (`bot/clients/http/unreachable.py`) where no request reached it."""
 OVER = 0.3
 """Of the traffic of the fire: even with so little, silence would be no chance."""
 OVER_CHANCE = 0.001
@@ -179,7 +182,13 @@ class SuspectPoints:
         gap = self.began - ended
         if self.situation.blast.down:
             deployed = f"{self.version} was deployed {lasting(self.began - started)} ago"
-            if gap <= SOON_AFTER:
+            answer = self.situation.endpoint
+            if answer is not None and NEVER_REACHED.search(answer.said):
+                says = (
+                    f"The endpoint's name or certificate fails: no request reached {self.version}."
+                )
+                yield Point(says, -DECISIVE)
+            elif gap <= SOON_AFTER:
                 yield Point(f"The endpoint fails, and {deployed}.", MINUTES_AFTER)
             else:
                 yield Point(f"{deployed}: one that does not start fails at once.", -STARTED)
@@ -330,7 +339,8 @@ class SuspectPoints:
         begin = max(self.situation.now - self.situation.window, self.suspect.started_at)
         usual = self.situation.usual * ((self.situation.now - begin) / MINUTE)
         beyond = sum(carried.get(version, 0) for version in earlier) - usual
-        if beyond > total * UNEXPLAINED:
+        went_out = abs(self.began - rollout_end(self.suspect)) <= SOON_AFTER
+        if beyond > total * UNEXPLAINED and not (self.crash.reads_stored and went_out):
             share = f"{round(100 * min(beyond, total) / total)} % of the events"
             yield Point(f"Earlier releases fail as well: {share} are theirs.", -DECISIVE)
         elif carried.get(self.version) and (spared := self._spared_releases(earlier, usual)):

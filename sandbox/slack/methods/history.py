@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from decimal import Decimal, InvalidOperation
 
 from sandbox.slack.errors import SlackError
 from sandbox.slack.methods.call import Call, Method
-from sandbox.wire import Json
+from sandbox.wire import Json, copied
 
 
 def history(call: Call) -> Json:
@@ -78,7 +77,7 @@ def _limit(call: Call, name: str) -> Decimal | None:
 
 def _shown(call: Call, message: Json) -> Json:
     """Metadata only for those who ask: https://docs.slack.dev/messaging/message-metadata"""
-    shown = deepcopy(message)
+    shown = copied(message)
     if not call.flag("include_all_metadata"):
         shown.pop("metadata", None)
     return shown

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-
 from sandbox.slack.changes import Change
 from sandbox.slack.channels import APP, TEAM, Channel
 from sandbox.slack.errors import SlackError
 from sandbox.slack.methods.call import Call, Method
-from sandbox.wire import Json
+from sandbox.wire import Json, copied
 
 MAX_PINS, MAX_BOOKMARKS = 100, 100
 
@@ -72,7 +70,7 @@ def bookmarks_edit(call: Call) -> Json:
 
 def bookmarks_list(call: Call) -> Json:
     call.needs("bookmarks:read")
-    return {"bookmarks": deepcopy(_with_bookmarks(call).bookmarks)}
+    return {"bookmarks": copied(_with_bookmarks(call).bookmarks)}
 
 
 def _with_bookmarks(call: Call) -> Channel:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-
 from sandbox.slack.channels import TEAM
 from sandbox.slack.errors import SlackError
 from sandbox.slack.methods.call import Call, Method
-from sandbox.wire import Json
+from sandbox.wire import Json, copied
 
 
 def info(call: Call) -> Json:
     call.needs("users:read")
-    return {"user": deepcopy(call.user())}
+    return {"user": copied(call.user())}
 
 
 def list_all(call: Call) -> Json:
@@ -21,7 +19,7 @@ def list_all(call: Call) -> Json:
     members = [user for user in call.workspace.users.values() if user["team_id"] == TEAM]
     page, cursor = call.page(members, default=1000, most=1000)
     return {
-        "members": deepcopy(page),
+        "members": copied(page),
         "cache_ts": int(call.workspace.now()),
         "response_metadata": {"next_cursor": cursor},
     }
@@ -29,7 +27,7 @@ def list_all(call: Call) -> Json:
 
 def groups(call: Call) -> Json:
     call.needs("usergroups:read")
-    listed = deepcopy(list(call.workspace.usergroups.values()))
+    listed = copied(list(call.workspace.usergroups.values()))
     if not call.flag("include_users"):
         for group in listed:
             group.pop("users")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-
 from sandbox.slack.block_kit.limits import check_view
 from sandbox.slack.errors import SlackError
 from sandbox.slack.methods.call import Call, Method
-from sandbox.wire import Json
+from sandbox.wire import Json, copied
 
 
 def open_modal(call: Call) -> Json:
     view = _view(call)
     trigger = call.workspace.modals.exchange(_trigger_id(call))
-    return {"view": deepcopy(call.workspace.modals.open(trigger.user, view))}
+    return {"view": copied(call.workspace.modals.open(trigger.user, view))}
 
 
 def update(call: Call) -> Json:
@@ -22,14 +20,14 @@ def update(call: Call) -> Json:
         raise SlackError("invalid_arguments")
     old = modals.find(call.text("view_id") or None, call.text("external_id") or None)
     view = _view(call, home=old["type"] == "home")
-    return {"view": deepcopy(modals.update(old, view, call.text("hash") or None))}
+    return {"view": copied(modals.update(old, view, call.text("hash") or None))}
 
 
 def publish(call: Call) -> Json:
     user = call.workspace.user(call.required("user_id"))
     view = _view(call, home=True)
     return {
-        "view": deepcopy(call.workspace.modals.publish(user["id"], view, call.text("hash") or None))
+        "view": copied(call.workspace.modals.publish(user["id"], view, call.text("hash") or None))
     }
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from sandbox.linear.state import Issue
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Json, Person, plain
+from sandbox.wire import copied
 from sandbox.world import World
 from tests.support.bots.forked import firebreak, launch
 
@@ -294,10 +295,12 @@ async def ephemeral_with(person: Person, words: str, *, after: str = "") -> Json
     """Waits until the person alone is told something."""
 
     def look() -> Json | None:
-        ephemerals = (m for m in reversed(person.ephemerals()) if m["ts"] > after)
+        whispered = person.workspace.ephemerals.get(person.id, [])
+        ephemerals = (m for m in reversed(whispered) if m["ts"] > after)
         return next((m for m in ephemerals if words in plain(m)), None)
 
-    return await person.workspace.until(look, what=f"{person.id} alone is told {words!r}")
+    what = f"{person.id} alone is told {words!r}"
+    return copied(await person.workspace.until(look, what=what))
 
 
 def transcript(world: World) -> str:

@@ -61,6 +61,10 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             return st.one_of(
                 done, st.sampled_from([said.ChannelArchived(channel="C1"), said.PutOffArchive()])
             )
+        case wanted.Remind(who=who):
+            return st.sampled_from(
+                [said.EffectDone(kind=effect.type), said.PeopleLeft(people=(who,))]
+            )
         case wanted.Invite(people=people):
             return st.just(said.Invited(people=people))
         case wanted.Triage():

@@ -5,7 +5,6 @@ One bot worked, one failed, and one has no Redis.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 import httpx
@@ -63,7 +62,7 @@ def metrics_of(world: World, outbox: Outbox) -> Metrics:
     def report() -> Report:
         # Front and back are one process here, and count a call once.
         both = Report.of(world.store, outbox, clock, live, workers)
-        return dataclasses.replace(both, calls=(), limited={})
+        return both.model_copy(update={"calls": (), "limited": {}})
 
     return Metrics(world.store, report, lambda: report().running)
 

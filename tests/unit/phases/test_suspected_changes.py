@@ -81,6 +81,30 @@ def test_a_change_leads_by_its_time_or_by_its_events(
     assert first_leads((change(flag),), deployed, counts) is expected
 
 
+KILLED = FlagEvidence(flag="new-pricing", on=0, off=90, events=100, others_on=0, others=40)
+
+
+@pytest.mark.parametrize(
+    ("told", "counts", "expected"),
+    [
+        (None, KILLED, True),
+        (None, KILLED.model_copy(update={"off": 20}), False),  # most of what fails asks for none
+        (None, KILLED.model_copy(update={"others_on": 4}), False),  # it is on for a part
+        ("created", KILLED, False),
+        ("on", KILLED, False),
+    ],
+)
+def test_a_kill_switch_is_known_by_the_events_where_nobody_tells_its_value(
+    told: str | None, counts: FlagEvidence, expected: bool
+) -> None:
+    found = suspected_changes((change(2, new=told),), BEGAN, counts)
+    assert change_leads(found[0], deploy(90)) is expected
+    assert found[0].yields_to(deploy(90)) is not expected
+    if expected:
+        assert found[0].yields_to(deploy(9)), "a deploy within the hour goes before it"
+        assert taking_back_in_words(found[0].change) == "turn flag new-pricing back on"
+
+
 def test_a_release_that_is_likely_all_the_same_goes_before_a_change() -> None:
     (by_time,) = suspected_changes((change(2),), BEGAN, None)
     (apart,) = suspected_changes((change(2),), BEGAN, flag_evidence(98, 100, 0, 50))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.support.bots.stage import burn, declared, eventually, status, told
+from tests.support.bots.stage import burn, declared, ephemeral_with, eventually, status
 
 
 async def test_it_has_a_successor_as_soon_as_anything_is_to_be_shown(small: World) -> None:
@@ -20,4 +20,4 @@ async def test_it_has_a_successor_as_soon_as_anything_is_to_be_shown(small: Worl
     await alice.sees("Decision 1", again)
     await eventually(world, lambda: again.pins and "INC-0001" in status(again), "its status")
     await alice.command("/incident timeline", again)
-    assert "Somebody archived the channel" in plain(await told(alice, "Somebody"))
+    assert "Somebody archived the channel" in plain(await ephemeral_with(alice, "Somebody"))

@@ -148,3 +148,18 @@ async def test_a_lead_who_cannot_be_written_to_is_asked_in_the_channel(small: Wo
     assert not [m for m in alice.ephemerals() if "your update is posted" in plain(m)], (
         "the channel has just said so"
     )
+
+
+async def test_a_lead_whose_account_is_deactivated_leads_no_more(small: World):
+    world, alice, bob = small, small.alice, small.bob
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    await eventually(world, lambda: "SEV1" in status(channel), "how bad it is")
+    world.workspace.users[alice.id]["deleted"] = True
+    world.kill_bot()  # and with it what it knew of people
+    await world.bot.until_running()
+    await due_now(world, "update")
+    await alice.sees("account is deactivated", channel)
+    await eventually(world, lambda: "*Lead*: nobody yet" in status(channel), "the status")
+    await bob.command("/incident lead INC-0001")
+    await eventually(world, lambda: f"*Lead*: <@{bob.id}>" in status(channel), "who leads now")

@@ -37,7 +37,7 @@ async def test_after_a_deploy_new_errors_open_an_incident_by_themselves_and_a_ro
     assert await ci(world, "1.3.2") == {"hold": True, "incident": "INC-0001"}
 
     def warned() -> list[Json]:
-        holds = messages_with(alice, channel, "Hold: shop is rolled back to 1.2.0")
+        holds = messages_with(alice, channel, "over the rollback to 1.2.0: it could")
         return [message for message in holds if "1.3.2 was deployed" in str(message)]
 
     warning, *_ = await eventually(world, warned, "a warning")

@@ -5,6 +5,7 @@ Everything said of it holds a canary, and nobody outside its channel finds one.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -205,6 +206,7 @@ async def test_the_channel_decides_who_sees_it(small: World):
             answer = await ephemeral_with(alice, "", after=after)
             if words in plain(answer):
                 return
+            await asyncio.sleep(0.25)  # the bot hears of it a moment later, and tells nobody
 
     await listed("INC-0001")
     await alice.command("/incident status INC-0001")

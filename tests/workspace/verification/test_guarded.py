@@ -14,6 +14,7 @@ from tests.support.bots.stage import (
     eventually,
     everything,
     go_on_burning,
+    log_lines,
     messages_with,
     status,
     ticket,
@@ -51,6 +52,12 @@ async def test_a_fire_that_comes_back_without_an_alert_opens_it_again_over_a_res
     assert len(messages_with(alice, channel, "Decision 2")) == 1
 
 
+def looks_after(world: World, before: int) -> int:
+    """Return how often the bot looked after recovery, once it is more often than `before`."""
+    looks = sum("INC-0001 guard.looked" in line for line in log_lines(world))
+    return looks if looks > before else 0
+
+
 async def test_quiet_is_a_line_of_the_timeline_and_nobody_is_told(small: World):
     alice = small.alice
     channel = await recovered(small)
@@ -60,8 +67,10 @@ async def test_quiet_is_a_line_of_the_timeline_and_nobody_is_told(small: World):
         "everything of it is said",
     )
     before = len(everything(alice, channel))
-    last, text = "", ""
-    while "Still quiet" not in text:  # each turn waits for an answer of the bot
+    last, text, looks = "", "", 0
+    while "Still quiet" not in text:
+        known = looks
+        looks = await eventually(small, lambda n=known: looks_after(small, n), "it looks again")
         await alice.command("/incident timeline", channel)
         answer = await ephemeral_with(alice, "Recovered", after=last)
         last, text = answer["ts"], plain(answer)

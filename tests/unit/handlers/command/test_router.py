@@ -19,7 +19,7 @@ async def home(store: Store) -> AsyncIterator[House]:
         yield opened
 
 
-async def told(home: House, words: str) -> dict[str, Any]:
+async def answer_to(home: House, words: str) -> dict[str, Any]:
     await home.slack.alice.command(f"/incident {words}")
     return home.slack.alice.ephemerals()[-1]
 
@@ -33,19 +33,19 @@ async def burn(home: House, *services: str) -> None:
 
 async def test_a_service_behind_a_subcommand_is_the_incident_of_that_service(home: House) -> None:
     await burn(home, "shop", "search")
-    asked = await told(home, "status of the till")
+    asked = await answer_to(home, "status of the till")
     assert "is that about the open incident, or a new one?" in plain(asked)
     await home.slack.alice.click(asked, "incident.meant")
     await home.idle()
-    said = plain(home.slack.alice.ephemerals()[-1])
-    assert "INC-0001" in said
-    assert "INC-0002" not in said
+    text = plain(home.slack.alice.ephemerals()[-1])
+    assert "INC-0001" in text
+    assert "INC-0002" not in text
     assert await home.count() == 2
 
 
 async def test_a_service_that_has_no_incident_is_said(home: House) -> None:
     await burn(home, "search")
-    asked = await told(home, "rollback shop")
+    asked = await answer_to(home, "rollback shop")
     await home.slack.alice.click(asked, "incident.meant")
     await home.idle()
     assert "No incident of shop is open" in plain(home.slack.alice.ephemerals()[-1])
@@ -54,11 +54,11 @@ async def test_a_service_that_has_no_incident_is_said(home: House) -> None:
 async def test_with_several_open_a_text_is_asked_about_too(home: House) -> None:
     await burn(home, "shop", "search")
     for words in ("fixed it by restarting", "update we found it", "cancel it", "close it"):
-        assert "or a new one?" in plain(await told(home, words)), words
+        assert "or a new one?" in plain(await answer_to(home, words)), words
     assert await home.count() == 2
 
 
 async def test_an_alias_has_a_history(home: House) -> None:
-    said = plain(await told(home, "history of the till"))
-    assert "shop" in said
+    text = plain(await answer_to(home, "history of the till"))
+    assert "shop" in text
     assert await home.count() == 0

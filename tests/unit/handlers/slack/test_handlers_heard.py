@@ -21,6 +21,11 @@ from handlers.slack.background import Tasks
         ("status <#C0PRIVATE|> <#C0PRIVATE>", "status #C0PRIVATE #C0PRIVATE"),
         ("<!here> <!subteam^S1|@ops> <!channel|channel>", "@here @ops @channel"),
         ("<mailto:a@b.example|a@b.example>", "a@b.example"),
+        ("<tel:+4930123|+49 30 123>", "+49 30 123"),
+        # Slack makes a link of a domain by itself; a label of a person's is no address.
+        ("<http://till.example.com|till.example.com> is down", "till.example.com is down"),
+        ("<https://till.example.com|till.example.com>", "https://till.example.com"),
+        ("<http://till.example.com|the till>", "http://till.example.com"),
         ("a\x00\ud800b", "ab"),
     ],
 )

@@ -455,3 +455,14 @@ def test_what_is_nested_without_end_ends() -> None:
 )
 def test_who_is_a_person(message: dict[str, Any], person: bool) -> None:
     assert by_person(message) is person
+
+
+def test_a_domain_that_slack_made_a_link_is_said_once_and_as_it_was_typed() -> None:
+    link = {"type": "link", "url": "http://till.example.com", "text": "till.example.com"}
+    words = [link, {"type": "text", "text": " is down"}]
+    section = {"type": "rich_text_section", "elements": words}
+    message = {
+        "text": "<http://till.example.com|till.example.com> is down",
+        "blocks": [{"type": "rich_text", "elements": [section]}],
+    }
+    assert message_text(message) == "till.example.com is down"

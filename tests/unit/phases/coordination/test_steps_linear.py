@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from phases.coordination.ticket import state_fits
 from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.postmortem.action_items import due_again
@@ -64,7 +65,12 @@ def test_no_priority_is_put_back_and_pages_nobody():
 
 
 @pytest.mark.parametrize(
-    ("state", "says"), [("completed", "is not over"), ("canceled", "/incident cancel")]
+    ("state", "says"),
+    [
+        ("completed", "is not over"),
+        ("canceled", "/incident cancel"),
+        ("duplicate", "/incident merge INC-0001"),
+    ],
 )
 def test_a_ticket_that_somebody_ends_is_opened_again_and_says_what_is_missing(
     state: str, says: str
@@ -82,6 +88,19 @@ def test_moves_between_unfinished_states_are_left_to_people():
     story.say(ticket_change(linear("backlog", at=story.now), "state"))
     assert (story.in_channel, story.wants(wanted.SyncTicket)) == ([], [])
     assert "moved it to backlog" in story.noted[0]
+
+
+def test_an_item_whose_issue_is_a_duplicate_is_dropped_and_no_longer_waited_for():
+    story = resolved()
+    story.say(said.ItemsOpened(issues={1: SUB}))
+    story.say(ticket_change(linear("duplicate", id="s1", at=story.now), "state", by="Bob"))
+    assert story.record.status is Status.CLOSED
+    assert "1 dropped" in story.in_channel[0]
+
+
+def test_the_ticket_of_a_cancelled_incident_may_be_a_duplicate():
+    assert state_fits("canceled", "duplicate")
+    assert not state_fits("started", "duplicate")
 
 
 def test_the_last_item_closes_the_incident_once_and_the_same_issue_opens_it_again():

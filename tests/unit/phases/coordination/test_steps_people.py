@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.views.triage_details import triage_details
 from phases.coordination.updates import (
     CADENCE,
     CHANNEL_AFTER,
@@ -173,6 +174,14 @@ def test_the_clock_after_any_change(
     assert (again.timers, again.incident) == ((), change.incident), (
         "nothing changes, nothing begins"
     )
+
+
+def test_what_began_before_the_end_of_a_rollout_did_not_begin_after_it():
+    report_of_then = report(suspect_minutes=-3.0)
+    story = Story().opened().measured(report_of_then)
+    assert update_template(story.record).knows.startswith("It began as 1.3.0 was being deployed.")
+    details = str(triage_details(report_of_then, story.service, began=True))
+    assert "just as `1.3.0` went out" in details
 
 
 def test_the_form_is_filled_with_what_is_true():

@@ -422,13 +422,26 @@ def test_after_a_rollback_a_deploy_by_others_is_warned_about():
     story.say(said.DeployedByOthers(deploy=deploy_seen("1.4.0", story.now)))
     assert story.in_channel == [
         (
-            "*Careful:* 1.4.0 was deployed by ci, 2026-11-22 03:07 UTC. Hold: shop is rolled "
-            "back to 1.2.0; a deploy could bring the trouble back."
+            "*Careful:* 1.4.0 was deployed by ci, 2026-11-22 03:07 UTC, over the rollback to "
+            "1.2.0: it could bring the trouble back."
         )
     ]
+    assert hold(story.record) == (
+        "Hold: 1.4.0 was deployed over the rollback to 1.2.0; it could bring the trouble back."
+    )
     assert story.wants(wanted.Say)[0].mention == ("U0ALICE",)
     story.say(said.DeployedByOthers(deploy=deploy_seen("1.3.0", story.now)))
     assert "This incident rolled it back." in story.in_channel[0]
+
+
+def test_who_deploys_what_was_rolled_back_to_puts_nothing_at_risk():
+    story = mitigated()
+    again = deploy_seen("1.2.0", story.now + timedelta(hours=1))
+    story.say(said.DeployedByOthers(deploy=again), after=3600)
+    assert story.in_channel == []
+    assert hold(story.record) == (
+        "Hold: shop is rolled back to 1.2.0; a deploy could bring the trouble back."
+    )
 
 
 def test_what_is_deployed_after_our_deploy_failed_is_somebody_elses():
@@ -516,7 +529,7 @@ def test_our_own_deploy_told_by_ci_is_not_asked_about():
     assert story.last.effects == ()
     story.recovered()
     story.say(said.DeployedByOthers(deploy=deploy_seen("1.2.0", story.now + timedelta(hours=2))))
-    assert len(story.in_channel) == 1, "the same version hours later is somebody else's"
+    assert len(story.in_thread) == 1, "the same version hours later is somebody else's"
 
 
 def test_where_nothing_was_deployed_by_us_a_deploy_is_a_line_in_the_thread():

@@ -174,6 +174,16 @@ async def test_a_clock_that_was_set_says_nothing_is_back():
     assert (back.outcome, back.events, back.minutes) == ("cannot tell", 0, 0.0)
 
 
+async def test_by_another_clock_than_sentrys_nothing_is_back(monkeypatch: pytest.MonkeyPatch):
+    async with world() as w:
+        incident = await recovered(w, 5)
+        fire(w, minutes=2)
+        monkeypatch.setattr(w.client, "clock_ahead", lambda: timedelta(minutes=3))
+        answer = await guard_look(w, incident)
+    assert (answer.outcome, answer.minutes) == ("cannot tell", 0.0)
+    assert answer.text == "the clocks here and of Sentry are 3 min apart"
+
+
 async def test_sentry_that_cannot_be_asked_is_no_news():
     async with world() as w:
         incident = await recovered(w, 5)

@@ -185,6 +185,21 @@ async def test_with_the_clock_set_forward_meanwhile_silence_is_no_recovery_and_n
     assert silent.reasons[0] == SET
 
 
+@pytest.mark.parametrize(
+    ("minutes", "verdict"), [(-3, LookVerdict.TOO_FEW), (0.5, LookVerdict.RECOVERED)]
+)
+async def test_by_another_clock_than_sentrys_silence_is_no_recovery(
+    minutes: float, verdict: LookVerdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world() as w:
+        burning = await burned(w)
+        monkeypatch.setattr(w.client, "clock_ahead", lambda: timedelta(minutes=minutes))
+        silent = await look(w, burning)
+    assert silent.verdict is verdict
+    said = silent.reasons[0] == "the clocks here and of Sentry are 3 min apart"
+    assert said is (verdict is LookVerdict.TOO_FEW)
+
+
 async def test_events_within_the_grace_do_not_count_and_later_ones_do() -> None:
     async with world() as w:
         burning = await burned(w)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -241,3 +242,16 @@ def test_a_release_that_burned_with_other_errors_until_the_next_one_is_no_target
     ]
     few = {ago(n): 1 for n in range(32, 92)}
     assert names(targets_among(*deploys, fire=fire(few))) == ["v2", "v1"], "noise beside this fire"
+
+
+@pytest.mark.parametrize(("ran", "names_"), [(9, ["v2", "v0"]), (4, ["v0"])])
+def test_one_that_ended_a_fire_is_well_after_a_third_of_a_window(
+    ran: int, names_: list[str]
+) -> None:
+    """The hotfix, out for nine minutes, is known to be better than what it mended."""
+    deploys = (deploy("v3", 8), deploy("v2", 8 + ran), deploy("v1", 8 + ran + 60))
+    now = {ago(n): 40 for n in range(1, 7)}
+    first = {ago(n): 40 for n in range(9 + ran, 8 + ran + 50)}
+    series = Series(Minutes(counts={**now, **first}), ago(20_000), NOW)
+    fire = earlier_fire(now, ago(7), NOW, 0.0, WINDOW, series)
+    assert names(targets_among(*deploys, deploy("v0", 9000), fire=fire)) == names_

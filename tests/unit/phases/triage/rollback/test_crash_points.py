@@ -10,6 +10,7 @@ import pytest
 from phases.ports.source_values import Commit, CommitFile
 from phases.ports.tracker_values import EventDetail
 from phases.record.findings import (
+    EXTENSION,
     BlastRadius,
     Choice,
     DeploySeen,
@@ -239,6 +240,10 @@ def test_a_script_of_somebody_else_is_not_ended_by_going_back() -> None:
     recommendation = recommend(shop("TypeError: undefined is not a function", frames=(gtm, OWN)))
     assert recommendation.choice is Choice.INVESTIGATE
     assert "www.googletagmanager.com" in recommendation.points_away[0]
+    wallet = gtm.model_copy(update={"file": "/a/main-3f2a1b9c.js", "host": EXTENSION})
+    recommendation = recommend(shop("TypeError: ethereum", frames=(wallet, OWN)))
+    assert recommendation.choice is Choice.INVESTIGATE
+    assert "in a script of a browser extension" in recommendation.points_away[0]
     ours = gtm.model_copy(update={"host": "cdn.shop.example.com"})
     built = gtm.model_copy(update={"file": "/a/main-3f2a1b9c.js", "host": "d1.cloudfront.net"})
     for frame in (ours, built):
