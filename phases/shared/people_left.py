@@ -1,7 +1,5 @@
 """People whose Slack account is deactivated: they lead nothing, and nobody waits for them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from phases.messages.effects import Say
