@@ -25,7 +25,7 @@ from phases.coordination.ticket import catch_up_text
 from phases.messages import effects as wanted
 from phases.messages.base import Action
 from phases.messages.results import BookmarkSet, ChannelArchived, ChannelOpened, EffectDone
-from phases.ports.ports import PortError
+from phases.ports.ports import Person, PortError
 from phases.record.documents import Ticket
 from phases.record.incident import (
     Bookmark,
@@ -140,6 +140,9 @@ async def world() -> AsyncIterator[World]:
         async def nobody(_: object) -> tuple[str, ...]:
             return ()
 
+        async def here(*_: object) -> Person:
+            return Person(id="U0ALICE", name="Alice Reyes", member=True)
+
         async def place() -> str:
             return "C0GENERAL"
 
@@ -163,7 +166,7 @@ async def world() -> AsyncIterator[World]:
             "slack": slack,
             "tickets": tickets,
             "announcer": announcer,
-            "people": SimpleNamespace(plain=known, name=known, owners=nobody),
+            "people": SimpleNamespace(plain=known, name=known, owners=nobody, person=here),
             "catalogue": SimpleNamespace(get=lambda name: service()),
             "incidents_channel": place,
             "redis_now": redis_now,
