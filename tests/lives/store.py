@@ -322,7 +322,7 @@ class _Link:
             self._redis.wake()
         self._break()
         if self._redis.dice.random() < AWAY:
-            self._redis.said(f"redis: is away for {AWAY_SECONDS:.0f} s")
+            self._redis.log(f"redis: is away for {AWAY_SECONDS:.0f} s")
             self._redis.away_until = asyncio.get_running_loop().time() + AWAY_SECONDS
 
     def _break(self) -> None:

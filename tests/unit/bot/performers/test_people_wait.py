@@ -139,4 +139,5 @@ async def test_a_pager_that_asks_for_minutes_is_not_waited_for() -> None:
     faults.always("pagerduty.enqueue", Fault(status=429, retry_after=600))
     async with paging(faults) as ctx:
         done = await page(Page(key="sev1", text="checkout is failing"), job(1), ctx)
+    assert done is not None
     assert done.via.startswith("mention, because PagerDuty failed: PagerDuty asks us to slow down")
