@@ -150,11 +150,11 @@ async def catch_up(effect: CatchUp, job: Job, context: EffectContext) -> None:
     if on is None or not on.public:
         return
     text = await _missed(effect, on, context)
-    said = text if await _comment(on, text, job, context) else ""
-    while (text := await _missed(effect, on, context)) != said:
+    written = text if await _comment(on, text, job, context) else ""
+    while (text := await _missed(effect, on, context)) != written:
         key, body = _comment_key(on, job), await _prose(context, text)
         await on.tickets.mend_comment(key=key, body=body)
-        said = text
+        written = text
 
 
 async def _missed(effect: CatchUp, on: OnTicket, context: EffectContext) -> str:

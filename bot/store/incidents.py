@@ -313,8 +313,8 @@ class Incidents:
     def _remember_record(self, read: _Read) -> None:
         if (incident := read.loaded.incident) is None:
             return
-        kept = self._kept.get(incident.id)
-        if kept is not None and kept.loaded.version > read.loaded.version:
+        newest = self._kept.get(incident.id)
+        if newest is not None and newest.loaded.version > read.loaded.version:
             return  # it was on its way while a newer one was written
         if len(self._kept) >= RECORDS_KEPT:
             self._kept.clear()

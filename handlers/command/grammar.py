@@ -214,17 +214,17 @@ def _as_said(read: str, *, here: bool, services: Collection[str]) -> Subcommand 
     word = first.strip(MARKS + STOPS).lower()
     before = word in _LEADING | POLITE
     if before:
-        said = rest
+        plain = rest
     elif _SEV.match(read):
-        said = _SEV.sub(r"severity \1", read, count=1)
+        plain = _SEV.sub(r"severity \1", read, count=1)
     elif _APART.match(read):
-        said = _APART.sub(r"\1\2", read, count=1)
+        plain = _APART.sub(r"\1\2", read, count=1)
     else:
         name = _called(word, rest)
-        said = f"{name} {rest}" if name is not None else read
-    if said in (read, ""):
+        plain = f"{name} {rest}" if name is not None else read
+    if plain in (read, ""):
         return None
-    reading = parse(said, here=here, services=services)
+    reading = parse(plain, here=here, services=services)
     meant = reading.subcommand if isinstance(reading, Ambiguous) else reading
     if not isinstance(meant, Subcommand):
         return None
@@ -298,16 +298,16 @@ def _without_text(name: str, read: str, services: Collection[str]) -> Subcommand
     ids, others = _apart_from_ids(parts_of(read))
     if len(ids) > 1:
         return None
-    said, id = " ".join(others), ids[0] if ids else None
-    if not said or (name == "help" and all(part.lower() in NAMES for part in others)):
+    words, id = " ".join(others), ids[0] if ids else None
+    if not words or (name == "help" and all(part.lower() in NAMES for part in others)):
         return Subcommand(name, id)
-    service = _service_before(said, services)
-    said = said[len(service) :].strip()
+    service = _service_before(words, services)
+    words = words[len(service) :].strip()
     meant = Subcommand(name, id, text=service)
-    if (service and not said) or (name in ("rollback", "hotfix") and _RELEASE.fullmatch(said)):
+    if (service and not words) or (name in ("rollback", "hotfix") and _RELEASE.fullmatch(words)):
         return Ambiguous(meant, Declare(f"{name} {read}"))
-    if id is None and not service and re.fullmatch(r"#?\d{1,7}", said):
-        return Subcommand(name, incident_id(f"INC-{said.lstrip('#')}"))
+    if id is None and not service and re.fullmatch(r"#?\d{1,7}", words):
+        return Subcommand(name, incident_id(f"INC-{words.lstrip('#')}"))
     return None
 
 

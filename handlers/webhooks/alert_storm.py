@@ -31,11 +31,11 @@ def _name(alert: HeardAlert) -> str:
 
 
 def _new_names_first(alerts: Iterable[HeardAlert]) -> Iterable[HeardAlert]:
-    seen: Counter[str] = Counter()
+    times: Counter[str] = Counter()
     numbered: list[tuple[int, HeardAlert]] = []
     for alert in alerts:
-        numbered.append((seen[_name(alert)], alert))
-        seen[_name(alert)] += 1
+        numbered.append((times[_name(alert)], alert))
+        times[_name(alert)] += 1
     return (alert for _, alert in sorted(numbered, key=lambda pair: pair[0]))
 
 

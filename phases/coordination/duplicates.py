@@ -233,13 +233,13 @@ def _say_merged(draft: Draft, action: MergeDuplicates, worse: str) -> None:
     """Say it in the channel, once for all of them, and bring their people along."""
     ids = [gone.id for gone in action.records]
     titles = " ".join(ended(short(gone.title, 150)) for gone in action.records)
-    one, people = len(ids) == 1, draft.incident.own_channel is not None
-    what = f"{'Its timeline' if one else 'Their timelines'}{' and people' if people else ''}"
-    have = "has" if one and not people else "have"
+    single, people = len(ids) == 1, draft.incident.own_channel is not None
+    what = f"{'Its timeline' if single else 'Their timelines'}{' and people' if people else ''}"
+    have = "has" if single and not people else "have"
     ends = [gone.id for gone in action.records if gone.open]
     over = f"; {_which_end(ids, ends)} cancelled" if ends else ""
     more = f" {worse}." if worse else ""
-    are = f"{ids[0]} is the same:" if one else f"{listed(ids)} are the same:"
+    are = f"{ids[0]} is the same:" if single else f"{listed(ids)} are the same:"
     tell(
         draft,
         f"{titles} {what} {have} moved here{over}.{more} ({mentioned(action.by)})",

@@ -224,10 +224,10 @@ def suspected_changes(
         return ()
     suspects: list[Suspected] = []
     for change in changes_near(changes, began):
-        seen = _evidence_of(change, evidence)
-        if seen is not None and change.new is None and _off_for_all(seen):
+        events = _evidence_of(change, evidence)
+        if events is not None and change.new is None and _off_for_all(events):
             change = change.model_copy(update={"new": "off"})
-        suspects.append(Suspected(change, began - change.at, seen))
+        suspects.append(Suspected(change, began - change.at, events))
     return tuple(
         sorted(suspects, key=lambda s: (s.innocent, not s.tells_apart, not s.carried, s.before))
     )

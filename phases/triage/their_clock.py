@@ -23,19 +23,19 @@ async def triage_by_their_clock(
     while the first triage is made, which is then made again. Raises `PortError` as triage does.
     """
     used = _if_apart(ahead())
-    found = await triage(now + used)
-    told = _if_apart(ahead())
-    if abs(told - used) >= APART:
-        used, found = told, await triage(now + told)
+    triaged = await triage(now + used)
+    newest = _if_apart(ahead())
+    if abs(newest - used) >= APART:
+        used, triaged = newest, await triage(now + newest)
     if not used:
-        return found
+        return triaged
     which = "behind" if used > timedelta(0) else "ahead of"
     apart = f"The bot's clock is {lasting(abs(used))} {which} Sentry's"
     note = f"{apart}: these times are Sentry's. Recovery cannot be measured until it is set."
-    report, advice = found.report, found.report.recommendation
+    report, advice = triaged.report, triaged.report.recommendation
     advice = advice.model_copy(update={"against": (f"{apart}.", *advice.against)})
     update = {"at": now, "notes": (note, *report.notes), "recommendation": advice}
-    return found.model_copy(update={"report": report.model_copy(update=update)})
+    return triaged.model_copy(update={"report": report.model_copy(update=update)})
 
 
 def _if_apart(ahead: timedelta) -> timedelta:

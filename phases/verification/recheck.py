@@ -228,8 +228,8 @@ class Recheck:
             # this Sentry does not tell by which release
             parts = (Half(counts.events, span.minutes, counts.events),)
         elif before is not None:
-            seen = max(before.events - old.events, 0)
-            parts = (older, replace(newer, came=older.events + newer.events - seen))
+            earlier = max(before.events - old.events, 0)
+            parts = (older, replace(newer, came=older.events + newer.events - earlier))
         goes_on = surely_goes_on(
             parts, counts.base, counts.burning, counts.traffic, self._lag_minutes
         )

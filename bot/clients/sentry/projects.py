@@ -101,8 +101,8 @@ class Projects:
 
     def readable(self, where: Pairs) -> Pairs:
         """Return the parameters without the projects that are refused, where others are left."""
-        kept = [pair for pair in where if pair[0] != "project" or pair[1] not in self._refused]
-        return kept if any(name == "project" for name, _ in kept) else where
+        others = [pair for pair in where if pair[0] != "project" or pair[1] not in self._refused]
+        return others if any(name == "project" for name, _ in others) else where
 
     def refuse(self, project: str, error: HttpError) -> None:
         self._refused[project] = error.text
@@ -186,9 +186,9 @@ class Projects:
         if wanted in self._environments:
             return self._environments[wanted]
         *others, last = project or ("-1",)
-        for one in others:
+        for slug in others:
             try:
-                return await self._seen_in(one, wanted)
+                return await self._seen_in(slug, wanted)
             except HttpError as error:
                 if error.status != 403:
                     raise

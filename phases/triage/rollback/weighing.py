@@ -248,8 +248,8 @@ class SuspectPoints:
         """
         known = self.situation.known
         others = [at for version, at in known.last.items() if version != self.version]
-        told = self.suspect.source not in FIRST_EVENTS
-        return told and bool(others) and max(others) <= since + HOUR
+        a_deploy = self.suspect.source not in FIRST_EVENTS
+        return a_deploy and bool(others) and max(others) <= since + HOUR
 
     def _only_monitors(self) -> bool:
         """Say whether uptime or cron monitors tell of it, and no error does."""
