@@ -571,7 +571,7 @@ class Life(RuleBasedStateMachine):
             if self.incident.status in (Status.RESOLVED, Status.CLOSED):
                 goes_on += (wanted.LookBack,)
             items = wanted.PostLive(name="items")
-            still = [e for e in after.effects if not isinstance(e, goes_on) and e != items]
+            still = [e for e in after.effects if not (isinstance(e, goes_on) or items.same_as(e))]
             assert still == [], timer
 
     @invariant()
