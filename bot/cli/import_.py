@@ -103,9 +103,7 @@ def _request(archived: Archived, *, go_on: bool) -> Request:
     timers = archived.timers if go_on or not incident.open else {}
     request: Request = {
         "commit": f"import:{incident.ulid}",
-        "commit_ms": 1,
         "deliveries": (),
-        "delivery_ms": 1,
         "group": GROUP,
         "urgency": 0,
         "incident": incident.id,

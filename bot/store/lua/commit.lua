@@ -173,7 +173,10 @@ end
 for _, claim in ipairs(request.deliveries) do
   redis.call('SET', key('delivery', claim), incident, 'PX', whole(request.delivery_ms))
 end
-redis.call('HSET', commit, 'incident', incident, 'version', request.base + 1)
-redis.call('PEXPIRE', commit, whole(request.commit_ms))
+-- An import is known by its incident; it leaves nothing else.
+if request.commit_ms then
+  redis.call('HSET', commit, 'incident', incident, 'version', request.base + 1)
+  redis.call('PEXPIRE', commit, whole(request.commit_ms))
+end
 
 return {'done', request.base + 1, clock}

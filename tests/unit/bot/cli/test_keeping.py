@@ -123,6 +123,7 @@ async def test_an_open_incident_goes_on_in_its_new_place_and_its_live_messages_a
     assert "goes on here (timers: update)" in output.getvalue()
     assert await exported(other) == lines
     assert await other.redis.zrange(other.keys.marks, 0, -1) == ["INC-0001|status"]
+    assert not await other.redis.keys("*:commit:*")  # nothing that would be gone a moment later
     before = await dump(other)
     assert await import_lines(other, lines, output, go_on=True) == 0
     assert await dump(other) == before
