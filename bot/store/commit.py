@@ -80,7 +80,7 @@ class Request(Part, total=False):
     deliveries: Sequence[str]
     delivery_ms: int
     commit_ms: int
-    """How long this commit is known by its name; an import, without it, is known by its incident."""
+    """How long this commit is known by its name. An import has none: its incident is known."""
     timer: dict[str, str | int]
     entry: str
     group: str
