@@ -19,6 +19,10 @@ class Once(Protocol):
         """
         ...
 
+    async def delete(self, key: str) -> None:
+        """Make the next call the first again. Raises `PortError`."""
+        ...
+
 
 class Deploys(Protocol):
     async def record(self, deploy: DeploySeen, environment: str) -> None:

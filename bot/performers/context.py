@@ -70,7 +70,6 @@ class EffectContext(Context):
 
     None where an earlier try may have posted it: what it shows is not known.
     """
-    incidents_channel: Callable[[], Awaitable[str | None]]
     redis_now: Callable[[], Awaitable[datetime]]
     """Returns the time by the clock of Redis, which effects are committed by; ours may differ."""
     clock_doubt: Callable[[datetime], str]

@@ -1,6 +1,6 @@
 """The context of the listeners, handed in once when they are registered."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -42,6 +42,10 @@ class Identity:
         return f"{self.url.rstrip('/')}/archives/{channel}/p{ts.replace('.', '')}{reply}"
 
 
+async def no_channel() -> None:
+    """Announce nowhere: INCIDENTS_CHANNEL is not set."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     dispatcher: Dispatcher
@@ -65,6 +69,8 @@ class Context:
     memory: Memory
     members: Members | None = None
     """Knows the members of a private incident's channel; without it only its declarer sees it."""
+    incidents_channel: Callable[[], Awaitable[str | None]] = no_channel
+    """Returns where incidents are announced; None where it is not set. Raises `PortError`."""
     watched: Collection[str] = ()
     """Channel ids or names where the phrases are listened for; none: public channels."""
     rich_support: RichBlocksSupport = NEVER

@@ -33,7 +33,7 @@ from phases.coordination.updates import SNOOZE
 from phases.messages.effects import Say
 from phases.postmortem.proofs import Proof
 from phases.record.incident import Incident, Status
-from phases.text.wording import counted
+from phases.text.wording import counted, listed
 from phases.verification.event_chart import chart_in_words
 
 LISTED = 20
@@ -242,6 +242,22 @@ def offer(words_said: str, ask: dict[str, str], burning: Sequence[Incident] = ()
     declare = button("Declare an incident …", "incident.declare", value)
     known = [section(short(incident)) for incident in burning]
     return message(text, [section(text), *known, actions([declare])])
+
+
+def unplaced_alerts(titles: Sequence[str], link: str, services: Sequence[str]) -> Message:
+    """Tell #incidents of alerts that no incident can be opened for: they name no service.
+
+    `link`: of the first that has one, for the form's description.
+    """
+    many = len(titles) > 1
+    some = f"{len(titles)} alerts fire that name" if many else "An alert fires that names"
+    named = listed([f"*{words(title)}*" for title in titles])
+    text = f"{some} no service I know, so no incident was opened: {named}"
+    value = {"text": "\n".join([cut_plain(titles[0], 200), *([link] if link else [])])}
+    declare = button("Declare an incident …", "incident.declare", value)
+    names = listed([inline_code(service) for service in services], most=20)
+    label = f"A label `service` on the alert opens one by itself: {names}"
+    return message(text, [section(text), actions([declare]), context(label)])
 
 
 def break_glass(refusal: str, ask: dict[str, str | int]) -> Message:

@@ -66,7 +66,7 @@ def _line_of_all(alerts: Sequence[HeardAlert]) -> ReportedIssue:
         issue=None,
         text=one_line(says),
         keys=tuple(alert.key for alert in alerts),
-        heard=f"{first.system} 2^{doublings} more {_digest(repr(names))}{_state(first)}",
+        heard=f"{first.system} 2^{doublings} more {digest(repr(names))}{_state(first)}",
     )
 
 
@@ -79,8 +79,8 @@ def _short_key(key: str) -> str:
 
     A long one keeps what tells it from others that begin alike.
     """
-    return key if len(key) <= KEY_SHOWN else f"{short(key, KEY_SHOWN - 20)} {_digest(key)}"
+    return key if len(key) <= KEY_SHOWN else f"{short(key, KEY_SHOWN - 20)} {digest(key)}"
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -21,6 +21,7 @@ from handlers.webhooks.alarms import Alarm, add_quietly, raise_alarm
 from handlers.webhooks.alert_bodies import read
 from handlers.webhooks.alert_senders import secrets_of, sent_by
 from handlers.webhooks.alert_storm import reported
+from handlers.webhooks.alert_unplaced import tell_unplaced
 from handlers.webhooks.deploys import service_of
 from handlers.webhooks.heard_alert import HeardAlert
 from handlers.webhooks.route import Unreadable, address, finished, one_line, webhook
@@ -28,7 +29,7 @@ from handlers.webhooks.signature import BODY_LIMIT
 from phases.record.incident import Source
 from phases.record.service import Service, environment_among
 from phases.text.cleaning import foreign, visible
-from phases.text.wording import counted, short
+from phases.text.wording import short
 
 log = logging.getLogger(__name__)
 
@@ -58,11 +59,14 @@ def alerts_route(ctx: Context, secret: str) -> Route:
         heard, now = read(raw), ctx.now()
         if any(alert.at is not None and alert.at - now > CLOCK_AHEAD for alert in heard):
             raise Unreadable("an alert is of the future: the sender's clock is wrong")
-        placed = _by_service(ctx, heard)
-        if heard and not placed:
+        placed, unplaced = _by_service(ctx, heard)
+        answer = await finished(ctx.tasks, _record(ctx, placed, raw), "the alert webhook")
+        orphans = [alert for alert in unplaced if not await _is_own_page(ctx, alert)]
+        if orphans:
+            await finished(ctx.tasks, tell_unplaced(ctx, orphans), "unplaced alerts")
+        if unplaced and not placed:
             names = ", ".join(service.name for service in ctx.catalogue.all()[:20])
             raise Unreadable(f"it names no service: give it a label `service`, of {names}")
-        answer = await finished(ctx.tasks, _record(ctx, placed, raw), "the alert webhook")
         return {"incident": answer[0] if answer else None, "incidents": answer}
 
     signed = sent_by(secrets_of(secret))
@@ -76,17 +80,17 @@ def alerts_route(ctx: Context, secret: str) -> Route:
 
 def _by_service(
     ctx: Context, heard: Sequence[HeardAlert]
-) -> list[tuple[Service, list[HeardAlert]]]:
-    """Return the alerts by service, in their order; those that name none are left out."""
+) -> tuple[list[tuple[Service, list[HeardAlert]]], list[HeardAlert]]:
+    """Return the alerts by service, in their order, and those that name none."""
     by_service: dict[str, tuple[Service, list[HeardAlert]]] = {}
+    unplaced: list[HeardAlert] = []
     for alert in heard:
         service = _service(ctx, alert)
-        if service is not None:
+        if service is None:
+            unplaced.append(alert)
+        else:
             by_service.setdefault(service.name, (service, []))[1].append(alert)
-    lost = len(heard) - sum(len(alerts) for _, alerts in by_service.values())
-    if lost and by_service:
-        log.warning("%s of a webhook name no service of the catalogue", counted(lost, "alert"))
-    return list(by_service.values())
+    return list(by_service.values()), unplaced
 
 
 def _service(ctx: Context, alert: HeardAlert) -> Service | None:

@@ -410,6 +410,7 @@ def messages() -> dict[str, Message]:
             "Did you mean `rollback`?", ("rollback", {}), ("A new incident", {})
         ),
         "offer": notes.offer("prod is down", {}),
+        "unplaced-alerts": notes.unplaced_alerts(["LedgerDown (Grafana)"], "", ["shop", "search"]),
         "break-glass": notes.break_glass(
             "Only the owners of this service deploy it: <@U0ALICE>.", {}
         ),

@@ -22,6 +22,7 @@ from bot.clients.slack.channel_members import ChannelMembers
 from bot.clients.slack.client import Slack
 from bot.clients.slack.people import SlackPeople
 from bot.config.catalogue import Catalogue
+from bot.configured_channels import Announced
 from bot.store.changes import Changes
 from bot.store.deploy_history import Deploys
 from bot.store.drafts import RedisDrafts
@@ -200,6 +201,7 @@ async def house(
     store: Store,
     *services: Service,
     watched: tuple[str, ...] = (),
+    incidents_channel: str | None = None,
     private: bool = False,
     tracker: ErrorTracker | None = None,
     deployments: Deployments | None = None,
@@ -230,6 +232,7 @@ async def house(
             memory=RedisMemory(store),
             members=ChannelMembers(slack) if private else None,
             watched=watched,
+            incidents_channel=Announced(slack, incidents_channel).channel,
             now=lambda: datetime.now(UTC),
         )
         heard = listeners(ctx, SECRETS)
