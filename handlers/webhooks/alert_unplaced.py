@@ -27,9 +27,7 @@ async def tell_unplaced(ctx: Context, alerts: Sequence[HeardAlert]) -> bool:
     if channel is None or not loud:
         return False
     keys = {f"unplaced:{digest(alert.key)}": alert for alert in loud}
-    news = {
-        key: alert for key, alert in keys.items() if await ctx.once.first(key, AGAIN_SECONDS)
-    }
+    news = {key: alert for key, alert in keys.items() if await ctx.once.first(key, AGAIN_SECONDS)}
     if not news:
         return False
     titles = [f"{one_line(alert.title)} ({alert.system})" for alert in news.values()]
