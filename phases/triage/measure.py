@@ -64,6 +64,7 @@ from phases.triage.rollback.more_people import may_be_too_much
 from phases.triage.rollback.situation import Situation
 from phases.triage.rollback.weighing import OTHERS_EVENTS
 from phases.triage.rollback.written_warnings import warnings_in_commits, warnings_of_people
+from phases.triage.two_fires import newer_fire, older_fire_sentence
 
 
 async def triage(
@@ -128,6 +129,10 @@ async def _ask_all(
     trouble, by_sentry = await asyncio.gather(
         _measure_trouble(ask, incident, page, errors), ask.flag_changes(page)
     )
+    deployed = [deploy.started_at for deploy in deploys.known.deploys]
+    if (newer := newer_fire(trouble, frozenset(incident.seeds), deployed, ask.since)) is not None:
+        ask.notes.say(older_fire_sentence(trouble, newer))
+        trouble = newer
     changes = not_taken_back(merge_changes(past.changes, by_sentry), incident)
     flag = None if page.next is not None else flag_asked_about(changes, trouble.about)
     impact = await _measure_impact(ask, trouble, deploys, flag)

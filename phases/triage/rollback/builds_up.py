@@ -54,7 +54,8 @@ class BuildsUp:
         """Say whether it may be a leak of the suspect, where these failures are new to it."""
         ran = self.began - rollout_end(self.suspect)
         may = HOUR < ran <= BORNE and not self._rushed() and not self._outlived_restart()
-        return may and (self._grows() or (self.used_up and not self._fades()))
+        runs_dry = self.used_up and not self._fades() and not self._few_loud()
+        return may and (self._grows() or runs_dry)
 
     @property
     def used_up(self) -> bool:
@@ -70,10 +71,14 @@ class BuildsUp:
         later = self.began - rollout_end(self.suspect) > HOUR
         if later and at_edge and pages and all(map(is_job, pages)):
             yield Point("Only background jobs fail: a backlog explains that as well.", -BACKLOG)
-        users = self.situation.blast.user_count
-        if users and users <= SAME_FEW and self.situation.events >= SHOUTED * users:
+        if users := self._few_loud():
             who = f"Only {counted(users, 'user')} {'runs' if users == 1 else 'run'} into it"
             yield Point(f"{who}, {round(self.situation.events / users)} times each.", -FEW_LOUD)
+
+    def _few_loud(self) -> int:
+        """Return how many users run into it, where they are few and have many events each; or 0."""
+        users = self.situation.blast.user_count or 0
+        return users if users <= SAME_FEW and self.situation.events >= SHOUTED * users else 0
 
     def _rushed(self) -> bool:
         """Say whether more people came just before, and something was too much for it."""

@@ -159,7 +159,8 @@ class CrashPoints:
             return
         if code is not None and code.file:
             yield self._changed_code_point(code)
-            if not code.line and not wears_out and edge is not None and edge in NO_RELEASES:
+            ours = code.line or wears_out or self.fills_disk
+            if not ours and edge is not None and edge in NO_RELEASES:
                 yield Point(f"The failure is {edge.value}.", -NOT_OURS)
             elif edge not in (None, Edge.LIBRARY) and not (code.line or code.crashing or wears_out):
                 yield Point(f"The failure is {edge.value}.", -EDGES.get(edge, SURE_EDGE))

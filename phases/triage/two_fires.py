@@ -1,0 +1,69 @@
+"""Phase 1: a fire that a deploy began while another one burned already, and burns on.
+
+One beginning for both would be that of the older one, which no release explains. The newer one is
+what can be ended now; the older one is told beside it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from phases.text.wording import short, stamp
+from phases.triage.picture.fire import MINUTE, TOGETHER
+from phases.triage.reading.answers import Trouble
+from phases.triage.rollback.edge_errors import edge_of, type_and_value
+
+OLDER_BY = timedelta(minutes=10)
+"""The older one burned for so long before the deploy: it has a rate of its own."""
+BURNS_ON = 0.7
+"""Of its rate: the deploy ended nothing of the older one."""
+AS_LOUD = 1 / 3
+"""Of the older one's rate: a new title that is rarer may be a part of the older one."""
+
+
+def newer_fire(
+    trouble: Trouble, seeds: frozenset[str], deployed: Sequence[datetime], since: datetime
+) -> Trouble | None:
+    """Return the fire since the newest deploy of the window alone, where it is one by itself.
+
+    None where the issues of an alert (`seeds`) are all of the older one, or where that fell with
+    the deploy: then the rest may be what is left of it.
+    """
+    out = max((at for at in deployed if at >= since), default=None)
+    if out is None or trouble.about is None or out - trouble.about < OLDER_BY:
+        return None
+    own = tuple(issue for issue in trouble.issues if issue.first_seen >= out)
+    ids = tuple(issue.id for issue in own)
+    if len(own) in (0, len(trouble.issues)) or (seeds and seeds.isdisjoint(ids)):
+        return None
+    if not trouble.minutes.known or trouble.series is None:
+        return None
+    if edge_of(*type_and_value(own[0].title)) is not None:
+        return None  # at the edge it is mostly the older one in other words
+    counts, now, events = trouble.minutes.counts, trouble.series.now, sum(i.events for i in own)
+    began = min(issue.first_seen for issue in own)
+    before = sum(n for at, n in counts.items() if out - OLDER_BY <= at < out)
+    older = before / (OLDER_BY / MINUTE)
+    after = sum(n for at, n in counts.items() if at >= began) - events
+    minutes = max((now - began) / MINUTE, 1.0)
+    loud = events >= max(TOGETHER, AS_LOUD * older * minutes)
+    if not loud or older <= 0 or after < BURNS_ON * older * minutes:
+        return None
+    since_then = {at: n for at, n in counts.items() if at >= began - MINUTE}
+    return replace(
+        trouble,
+        issues=own,
+        ids=ids,
+        minutes=trouble.minutes.model_copy(update={"counts": since_then}),
+        usual=0.0,
+        series=None,  # of both fires: a release that ran under the older one alone was well
+        loud=None,
+        about=began,
+    )
+
+
+def older_fire_sentence(trouble: Trouble, newer: Trouble) -> str:
+    """Return what people are told of the fire that burned before."""
+    older = next(issue for issue in trouble.issues if issue.id not in newer.ids)
+    began = f" since {stamp(trouble.about)}" if trouble.about is not None else ""
+    return f"Another failure goes on beside it{began}: {short(older.title, 100)}."
