@@ -319,7 +319,10 @@ def _measure_again(draft: Draft, *, soon: bool = False) -> None:
 
 
 def _page_if_urgent(draft: Draft, report: TriageReport) -> None:
-    """Page once, not twice, where a SEV1 is braked at first sight."""
+    """Page once, not twice, where a SEV1 is braked at first sight, or by a deploy that failed.
+
+    The page of that deploy is a second old, and the one after it would end it.
+    """
     incident = draft.incident
     text = f"{incident.id} {incident.title}: {headline(report)}"
     if report.recommendation.loud:
@@ -329,7 +332,8 @@ def _page_if_urgent(draft: Draft, report: TriageReport) -> None:
     page_if_urgent(draft, text)
     if not report.recommendation.loud:
         return
-    if draft.incident.paged == paged:
+    failed = paged[-1:] == (f"deploy: {len(incident.rounds) - 1}",)
+    if draft.incident.paged == paged and not failed:
         page(draft, "braked", text)
     elif "braked" not in draft.incident.paged:
         draft.set(paged=(*draft.incident.paged, "braked"))
