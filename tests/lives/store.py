@@ -336,7 +336,10 @@ class _Link:
             batch, seconds = [_without_block(batch[0])], _block_of(batch[0])
             if self.gone:  # who is gone is given nothing
                 return
-        answer = self._redis.server.perform(batch)
+        try:
+            answer = self._redis.server.perform(batch)
+        except Exception as error:  # the driver's own: the bot would see a lost answer
+            raise SystemExit("the driver cannot read this command") from error
         if not self.gone and self._redis.kills(self.whose, batch[-1]):
             self._redis.log(f"redis: that was at {batch[-1][0].decode()}, which was carried out")
         if seconds is not None and answer.startswith((b"*-1", b"$-1")):
