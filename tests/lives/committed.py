@@ -12,7 +12,7 @@ from typing import Any
 from tests.lives.protocol import Command
 
 DONE = b"*3\r\n$4\r\ndone\r\n"
-"""Begins what the script of a commit answers, and no other one does."""
+"""Begins what `commit.lua` and `outbox_end.lua` answer, and no other script does."""
 
 PREFIX = b"{fb}"
 
@@ -31,7 +31,7 @@ class Committed:
         for trigger in _triggers(request):
             self._times[request["incident"], trigger] += 1
         for part in (request, *request.get("also", ())):
-            for timer in part["timers"]:  # set again for the same moment it is another one
+            for timer in part.get("timers", ()):  # set again for the same moment it is another one
                 self._times.pop((part["incident"], _timer(timer)), None)
 
     def clock_was_set(self) -> None:
@@ -49,7 +49,7 @@ def _triggers(request: dict[str, Any]) -> list[str]:
     return [
         *([_timer(timer)] if timer else ()),
         *([f"the end of effect {entry}"] if entry else ()),
-        *(f"the delivery {claim}" for claim in request["deliveries"]),
+        *(f"the delivery {claim}" for claim in request.get("deliveries", ())),
     ]
 
 
