@@ -129,11 +129,12 @@ async def _ask_all(
     trouble, by_sentry = await asyncio.gather(
         _measure_trouble(ask, incident, page, errors), ask.flag_changes(page)
     )
-    deployed = [deploy.started_at for deploy in deploys.known.deploys]
-    if (newer := newer_fire(trouble, frozenset(incident.seeds), deployed, ask.since)) is not None:
+    changes = not_taken_back(merge_changes(past.changes, by_sentry), incident)
+    changed = [deploy.started_at for deploy in deploys.known.deploys]
+    changed += [change.at for change in changes]
+    if (newer := newer_fire(trouble, frozenset(incident.seeds), changed, ask.since)) is not None:
         ask.notes.say(older_fire_sentence(trouble, newer))
         trouble = newer
-    changes = not_taken_back(merge_changes(past.changes, by_sentry), incident)
     flag = None if page.next is not None else flag_asked_about(changes, trouble.about)
     impact = await _measure_impact(ask, trouble, deploys, flag)
     calm, counted = _rate_before(ask, page, trouble, impact.began)

@@ -1,4 +1,4 @@
-"""Phase 1: a fire that a deploy began while another one burned already, and burns on.
+"""Phase 1: a fire that a deploy or a flag began while another one burned already, and burns on.
 
 One beginning for both would be that of the older one, which no release explains. The newer one is
 what can be ended now; the older one is told beside it.
@@ -14,22 +14,22 @@ from phases.triage.reading.answers import Trouble
 from phases.triage.rollback.edge_errors import edge_of, type_and_value
 
 OLDER_BY = timedelta(minutes=10)
-"""The older one burned for so long before the deploy: it has a rate of its own."""
+"""The older one burned for so long before the change: it has a rate of its own."""
 BURNS_ON = 0.7
-"""Of its rate: the deploy ended nothing of the older one."""
+"""Of its rate: the change ended nothing of the older one."""
 AS_LOUD = 1 / 3
 """Of the older one's rate: a new title that is rarer may be a part of the older one."""
 
 
 def newer_fire(
-    trouble: Trouble, seeds: frozenset[str], deployed: Sequence[datetime], since: datetime
+    trouble: Trouble, seeds: frozenset[str], changed: Sequence[datetime], since: datetime
 ) -> Trouble | None:
-    """Return the fire since the newest deploy of the window alone, where it is one by itself.
+    """Return the fire since the newest change of the window alone, where it is one by itself.
 
     None where the issues of an alert (`seeds`) are all of the older one, or where that fell with
-    the deploy: then the rest may be what is left of it.
+    the change: then the rest may be what is left of it.
     """
-    out = max((at for at in deployed if at >= since), default=None)
+    out = max((at for at in changed if at >= since), default=None)
     if out is None or trouble.about is None or out - trouble.about < OLDER_BY:
         return None
     own = tuple(issue for issue in trouble.issues if issue.first_seen >= out)
