@@ -19,8 +19,8 @@ from phases.shared.rounds import GUARD_TIMER
 from phases.text.wording import counted, lasting, listed
 from phases.verification.alarms import ALARM, report_fire_after_recovery
 from phases.verification.recurrence import (
+    LONG_LOOK_SPAN,
     LOOKS,
-    SPAN,
     look_due,
     look_interval,
     pace_of,
@@ -220,7 +220,7 @@ def _say_what_was_seen(draft: Draft, alarm: Alarm, heard: str, action: GuardLook
 def _look_again(draft: Draft, alarm: Alarm, action: GuardLooked) -> None:
     """Looks again until what a look counts lies behind the alarm; without an answer for a day."""
     passed = max(draft.now - alarm.at, timedelta())
-    counted_through = passed >= SPAN * pace_of(draft.service)
+    counted_through = passed >= LONG_LOOK_SPAN * pace_of(draft.service)
     if action.outcome != "not asked":
         if not counted_through:
             _look_later(draft, action.look)

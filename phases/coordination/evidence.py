@@ -30,7 +30,7 @@ from phases.verification.alarms import (
     page_key,
     report_fire_after_recovery,
 )
-from phases.verification.recurrence import GUARD
+from phases.verification.recurrence import GUARD_LASTS
 
 KEY_SECONDS = 30 * 86400
 """So long a sender's key is known: a script that tries again for days gets the same incident."""
@@ -152,7 +152,7 @@ def guard_span(incident: Incident) -> tuple[datetime, datetime] | None:
     """
     match incident.status:
         case Status.MITIGATED if incident.recovered_at is not None:
-            return newest_recovery(incident), newest_recovery(incident) + GUARD
+            return newest_recovery(incident), newest_recovery(incident) + GUARD_LASTS
         case Status.RESOLVED | Status.CLOSED if incident.resolved_at is not None:
             # An alert may be on its way while somebody resolves it.
             after = min(newest_recovery(incident), incident.resolved_at)

@@ -62,7 +62,7 @@ from phases.triage.reading.unavailable import note_numbers, note_stack
 from phases.triage.report import build_report
 from phases.triage.rollback.more_people import may_be_too_much
 from phases.triage.rollback.situation import Situation
-from phases.triage.rollback.weighing import OTHERS_EVENTS
+from phases.triage.rollback.weighing import OTHERS_EVENTS_LEAST
 from phases.triage.rollback.written_warnings import warnings_in_commits, warnings_of_people
 from phases.triage.two_fires import newer_fire, older_fire_sentence
 
@@ -281,7 +281,7 @@ async def _others_or_flag(
     own = sum(count for at, count in minutes.items() if at >= since)
     own += sum(i.events for i in trouble.issues if i.id not in trouble.by_minute)
     few = ask.sources.service.window <= HOUR and too_few_others(
-        trouble.series, since, own, OTHERS_EVENTS
+        trouble.series, since, own, OTHERS_EVENTS_LEAST
     )
     if (
         flag is not None

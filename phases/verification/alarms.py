@@ -12,7 +12,7 @@ from phases.record.incident import Alarm, GuardLook, Incident
 from phases.shared.announce import page, tell
 from phases.shared.change import Draft
 from phases.text.wording import lasting, short
-from phases.verification.recurrence import GUARD, LOOKS, look_interval
+from phases.verification.recurrence import GUARD_LASTS, LOOKS, look_interval
 
 ALARM = "alarm"  # timer: the look that answers an alarm is made again
 
@@ -20,7 +20,7 @@ ALARM = "alarm"  # timer: the look that answers an alarm is made again
 def newest_recovery(incident: Incident) -> datetime:
     """Return the newest verified recovery; after a fix forward it is later than the first."""
     if incident.guard_until is not None:
-        return incident.guard_until - GUARD
+        return incident.guard_until - GUARD_LASTS
     return incident.recovered_at or incident.detected_at
 
 
@@ -31,7 +31,7 @@ def look_at_alarm(draft: Draft, evidence: Evidence, issue: str | None) -> Draft:
     is the incident's own, where the alarm names one.
     """
     before, now = draft.incident.alarm, draft.now
-    recent = before is not None and before.at <= now < before.at + GUARD
+    recent = before is not None and before.at <= now < before.at + GUARD_LASTS
     if before is not None and recent:
         draft.set(alarm=before.model_copy(update={"at": now}))
     else:
@@ -44,7 +44,7 @@ def look_at_alarm(draft: Draft, evidence: Evidence, issue: str | None) -> Draft:
         source = f"{evidence.source}: {evidence.text}"
         draft.note("evidence", f"{text}{source}", url=evidence.url)
     look = GuardLook(
-        until=recovered + GUARD,
+        until=recovered + GUARD_LASTS,
         number=len(LOOKS) + 1,
         seeds=0,
         alarm=evidence.model_copy(update={"text": short(evidence.text, 300)}),
@@ -64,7 +64,7 @@ def report_fire_after_recovery(draft: Draft, text: str, at: datetime) -> Draft:
     """
     incident = draft.incident
     text = f"{short(text, 300)}, {lasting(at - newest_recovery(incident))} after recovery."
-    if incident.fired_at is not None and incident.fired_at <= at < incident.fired_at + GUARD:
+    if incident.fired_at is not None and incident.fired_at <= at < incident.fired_at + GUARD_LASTS:
         return tell(draft, Say(text=text, thread=True), strong="Fires again:", ticket=False)
     title = f"{incident.id} {incident.title}"
     page(draft.set(fired_at=at), page_key(incident, at), f"{title}, fires again: {text}")

@@ -20,52 +20,54 @@ from phases.shared.counts import (
     at_most,
     most_usual,
 )
-from phases.verification.traffic import LATE_MINUTES, STEADY, Traffic, arrived
+from phases.verification.traffic import STEADY, UNSEEN_MINUTES, Traffic, arrived
 
 FALSE_RECOVERY = 0.0002  # a look; of three looks together under 1 in 1,000
 MISSED_RECOVERY = 0.01  # a look; the rules ask for 1 in 20 at most
 FALSE_RETURN = 0.0001
 """A look after recovery: of three together under 1 in 1,000, at a rush hour too."""
-FALSE_SOON = FALSE_RETURN / 10
+FALSE_RETURN_SHORT_LOOK = FALSE_RETURN / 10
 """A look at the newest three minutes: sixty together stay under FALSE_RETURN (`make bench`)."""
-SOON_SIZE = 10  # phase 1's spike: fewer events in a few minutes wake nobody
-GREW = 0.001
-SIZE = 20  # "≥ 20 events expected in a look without recovery"; below that nothing is said
+SHORT_LOOK_EVENTS_LEAST = 10  # phase 1's spike: fewer events in a few minutes wake nobody
+GROWTH_CHANCE = 0.001
+EXPECTED_EVENTS_LEAST = (
+    20  # "≥ 20 events expected in a look without recovery"; below that nothing is said
+)
 STRAGGLERS = 3  # of a baseline of zero: old pages, queues, retries
-OLD_RATE = 0.5
+RETURNED_SHARE = 0.5
 """Of the fire's rate: trouble that is back; and more from an old release than old tabs bring."""
-HALVES_MINUTES = 15.0
+STRAGGLERS_HALVE_MINUTES = 15.0
 """What is left of a release that was taken back halves in that time at least, after recovery."""
 FALSE_ALARM = 0.0015
 """A look. All of a round stay under 1 in 1,000 (`make bench`)."""
-TOLD_FROM = 3
+NOT_HELPING_FROM_MINUTE = 3
 """The minute from which on *not helping* is said: what a restart breaks has ended by then."""
-HALVED = 0.5
+NOT_HELPING_SHARE = 0.5
 """Of what would have come: more is *not helping*, and less is better, but not over. The newest part
 of a look has as much by itself, because errors of queues, caches and rollouts decline."""
-DECLINED = 1 / 3
+DECLINING_SHARE = 1 / 3
 """Of what came before: where the newest part has less, it declines, however loud it still is."""
-BY_ITSELF = 0.05
+BURST_CHANCE = 0.05
 """The older part has more than a service that is well brings so rarely: one burst is no trouble
 that goes on."""
-MAY_GO_ON = 0.1
+RELEASES_ASKED_CHANCE = 0.1
 """A look that a service that is well would make in 1 of 10: then it is asked by which releases."""
-LEFT = 0.07
+STRAGGLERS_SHARE = 0.07
 """Of the old rate: old tabs and queues, just after an action, whatever the traffic of now is. More
 from a release that was taken back means that it still answers: one server of ten, say."""
-SURELY_LESS = 0.01
+UNCHANGED_CHANCE = 0.01
 """An unchanged fire is so quiet by chance: then less than half of it is no chance either."""
-FIFTH = 0.2
+MOSTLY_MENDED_SHARE = 0.2
 """Of a fire, or three times the baseline: so much may remain where most of it is mended. Recovery
 is said where that is the less likely."""
-SPIKE = 3.0  # phase 1's spike: three times the baseline is no normal rate
-ODDS = 2.0
+MOSTLY_MENDED_BASELINES = 3.0  # phase 1's spike: three times the baseline is no normal rate
+MENDED_ODDS = 2.0
 """All of it is mended twice as often as most of it …"""
-EARLY_ODDS = 1 / ODDS
+MENDED_ODDS_EARLY = 1 / MENDED_ODDS
 """… and a check of few minutes leaves to a longer one what is not likelier by as much."""
-STRAGGLING = 0.15
+STRAGGLERS_SHARE_LATER = 0.15
 """Of the old rate, after recovery: a release of which more stays still answers, or runs again."""
-HIDDEN = 0.05
+STRAGGLERS_CHANCE = 0.05
 """Stragglers are more than that by chance, and then they count."""
 
 
@@ -91,7 +93,7 @@ class Limits:
     @property
     def small(self) -> bool:
         """Too few events to tell anything, whatever comes."""
-        return self.unchanged < SIZE
+        return self.unchanged < EXPECTED_EVENTS_LEAST
 
     @property
     def recovered(self) -> int:
@@ -113,7 +115,7 @@ def limits_for(
     burning: Measured,
     minutes: float,
     traffic: Traffic = STEADY,
-    odds: float = ODDS,
+    odds: float = MENDED_ODDS,
 ) -> Limits:
     """Return the limits for the events of a look over so many minutes, with this traffic.
 
@@ -132,15 +134,19 @@ def limits_for(
 
     least = unchanged * traffic.of_fire_least
     steady = traffic.of_fire  # where traffic is not known, that is said
-    likelier = _likelier(normal.per_minute * minutes, FIFTH * least, normal.spread, odds)
+    likelier = _likelier(
+        normal.per_minute * minutes, MOSTLY_MENDED_SHARE * least, normal.spread, odds
+    )
     return Limits(
         expected=normal.per_minute * minutes,
         unchanged=unchanged * traffic.of_fire,
         allowed=max(most_usual(normal, minutes, MISSED_RECOVERY), STRAGGLERS),
         quiet=min(quiet(traffic.of_fire_least), likelier),
-        grew=at_most(SIZE, SPREAD_ASSUMED, GREW),
+        grew=at_most(EXPECTED_EVENTS_LEAST, SPREAD_ASSUMED, GROWTH_CHANCE),
         quiet_if_steady=quiet(1.0),
-        less=min(quiet(steady, SURELY_LESS), math.floor(HALVED * unchanged * steady)),
+        less=min(
+            quiet(steady, UNCHANGED_CHANCE), math.floor(NOT_HELPING_SHARE * unchanged * steady)
+        ),
     )
 
 
@@ -161,7 +167,7 @@ def surely_goes_on(
     baseline: Measured,
     burning: Measured,
     traffic: Traffic = STEADY,
-    late: float = LATE_MINUTES,
+    late: float = UNSEEN_MINUTES,
 ) -> bool:
     """Say whether trouble surely goes on, at a look that may be one of many, each minute.
 
@@ -172,7 +178,7 @@ def surely_goes_on(
     where it is not known how many came since the look before.
     """
     events, minutes = sum(half.events for half in halves), sum(half.minutes for half in halves)
-    if events < SIZE or minutes <= 0 or burning.minutes <= 0 or traffic.gone:
+    if events < EXPECTED_EVENTS_LEAST or minutes <= 0 or burning.minutes <= 0 or traffic.gone:
         return False
     a_minute = burning.per_minute * min(traffic.of_fire, 1.0)
     *before, newer = halves
@@ -180,27 +186,29 @@ def surely_goes_on(
         whole, came, over = arrived(minutes, late), newer.events, arrived(newer.minutes, late)
     else:
         whole, came, over = minutes, newer.came, newer.minutes
-    if events < HALVED * a_minute * whole or came < HALVED * a_minute * over:
+    if events < NOT_HELPING_SHARE * a_minute * whole or came < NOT_HELPING_SHARE * a_minute * over:
         return False
-    if any(came * older.minutes < DECLINED * older.events * over for older in before):
+    if any(came * older.minutes < DECLINING_SHARE * older.events * over for older in before):
         return False
 
     def is_more(part: Half, chance: float) -> bool:
-        left = min(LEFT * burning.per_minute * part.minutes, part.nameless)
+        left = min(STRAGGLERS_SHARE * burning.per_minute * part.minutes, part.nameless)
         return part.events > most_when_healthy(baseline, left, part.minutes, traffic, chance)
 
     together = Half(events, minutes, sum(half.nameless for half in halves))
-    return is_more(together, FALSE_ALARM) and all(is_more(older, BY_ITSELF) for older in before)
+    return is_more(together, FALSE_ALARM) and all(is_more(older, BURST_CHANCE) for older in before)
 
 
 def may_go_on(events: int, baseline: Measured, minutes: float, traffic: Traffic) -> bool:
     """Say whether a look has so many events that asking by which releases may tell more."""
-    return events > most_when_healthy(baseline, 0.0, minutes, traffic, MAY_GO_ON)
+    return events > most_when_healthy(baseline, 0.0, minutes, traffic, RELEASES_ASKED_CHANCE)
 
 
 def most_stragglers(would_have_come: float) -> int:
     """Return how many events of a release that was taken back are no more than its stragglers."""
-    return max(at_most(LEFT * would_have_come, SPREAD_ASSUMED, HIDDEN), STRAGGLERS)
+    return max(
+        at_most(STRAGGLERS_SHARE * would_have_come, SPREAD_ASSUMED, STRAGGLERS_CHANCE), STRAGGLERS
+    )
 
 
 def most_stragglers_later(would_have_come: float, since_recovery: float) -> int:
@@ -208,9 +216,12 @@ def most_stragglers_later(would_have_come: float, since_recovery: float) -> int:
 
     They decline with the minutes: a release whose events do not still answers, or runs again.
     """
-    share = max(OLD_RATE * 0.5 ** (max(since_recovery, 0) / HALVES_MINUTES), STRAGGLING)
-    scattered = at_most(share * would_have_come, SPREAD_ASSUMED, FALSE_SOON)
-    return max(min(math.ceil(OLD_RATE * would_have_come) - 1, scattered), STRAGGLERS)
+    share = max(
+        RETURNED_SHARE * 0.5 ** (max(since_recovery, 0) / STRAGGLERS_HALVE_MINUTES),
+        STRAGGLERS_SHARE_LATER,
+    )
+    scattered = at_most(share * would_have_come, SPREAD_ASSUMED, FALSE_RETURN_SHORT_LOOK)
+    return max(min(math.ceil(RETURNED_SHARE * would_have_come) - 1, scattered), STRAGGLERS)
 
 
 def most_when_healthy(
@@ -228,5 +239,5 @@ def _likelier(normal: float, remains: float, spread: float, odds: float) -> int:
     impossible.
     """
     usual = max(normal, PRIOR_EVENTS)
-    remains = max(remains, SPIKE * usual)
+    remains = max(remains, MOSTLY_MENDED_BASELINES * usual)
     return math.floor((remains - usual + spread * math.log(odds)) / math.log(remains / usual))

@@ -9,7 +9,7 @@ from phases.record.traffic_seen import BeforeAction, Job
 from phases.shared.counts import Measured
 from phases.text.wording import listed
 from phases.verification.before_action import MINUTE, NEVER
-from phases.verification.event_counts import ODDS, Limits, limits_for
+from phases.verification.event_counts import MENDED_ODDS, Limits, limits_for
 from phases.verification.jobs import LATE
 from phases.verification.releases import Stragglers
 from phases.verification.traffic import UNKNOWN, Traffic
@@ -50,7 +50,7 @@ class Counts:
     """What releases that were taken back still bring."""
     job: Job | None = None
 
-    def limits(self, span: Span, odds: float = ODDS) -> Limits:
+    def limits(self, span: Span, odds: float = MENDED_ODDS) -> Limits:
         """Return the limits of a look; that at a job has as many minutes as its runs stand for."""
         minutes = span.minutes if self.job is None else runs_in_minutes(self.job, span)
         return limits_for(self.base, self.burning, minutes, self.traffic, odds)

@@ -24,9 +24,9 @@ from phases.verification.before_action import (
 )
 from phases.verification.event_chart import chart_begin, chart_of, quick_chart
 from phases.verification.event_counts import (
-    EARLY_ODDS,
-    ODDS,
-    TOLD_FROM,
+    MENDED_ODDS,
+    MENDED_ODDS_EARLY,
+    NOT_HELPING_FROM_MINUTE,
     Half,
     Limits,
     may_go_on,
@@ -49,7 +49,7 @@ from phases.verification.releases import (
     names_to_search,
     taken_back_names,
 )
-from phases.verification.traffic import LATE_MINUTES, compare_traffic
+from phases.verification.traffic import UNSEEN_MINUTES, compare_traffic
 from phases.verification.verdicts import (
     NOT_MEASURED,
     compared_in_words,
@@ -140,7 +140,9 @@ class Recheck:
 
     async def _judge(self, counts: Counts, span: Span, answers: EndpointAnswer | None) -> Judgement:
         first = timedelta(seconds=self.service.recheck_after_seconds)
-        limits = counts.limits(span, ODDS if span.until - span.begin > first else EARLY_ODDS)
+        limits = counts.limits(
+            span, MENDED_ODDS if span.until - span.begin > first else MENDED_ODDS_EARLY
+        )
         counts = await self._without_stragglers(counts, limits, span)
         judged, why = await self._judge_counts(counts, limits, answers)
         return Judgement(judged, why, counts, limits, span)
@@ -187,7 +189,12 @@ class Recheck:
             return Looked(round=round_number, look=look, before=counts.before)
         limits = counts.limits(span)
         # Between the runs of a job nobody can tell: the checks wait for them.
-        goes_on = span.whole and not self.clock_doubt and minute >= TOLD_FROM and counts.job is None
+        goes_on = (
+            span.whole
+            and not self.clock_doubt
+            and minute >= NOT_HELPING_FROM_MINUTE
+            and counts.job is None
+        )
         if goes_on and may_go_on(counts.events, counts.base, span.minutes, counts.traffic):
             try:
                 before = _look_before(current, span)
@@ -249,7 +256,7 @@ class Recheck:
     @property
     def _lag_minutes(self) -> float:
         """The minutes by which events and traces lag: where everything is quicker, so are they."""
-        return LATE_MINUTES * (grace(self.service) / GRACE)
+        return UNSEEN_MINUTES * (grace(self.service) / GRACE)
 
     def _counted_span(self, current: Round | None, minute: int = 0) -> Span:
         """Return the time since the action, but for the grace in which old servers still end.

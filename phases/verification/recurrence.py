@@ -33,11 +33,11 @@ from phases.triage.their_clock import why_uncounted
 from phases.verification.before_action import MINUTE, baseline
 from phases.verification.burning_span import acted_at, burning_span
 from phases.verification.event_counts import (
+    EXPECTED_EVENTS_LEAST,
     FALSE_RETURN,
-    FALSE_SOON,
-    OLD_RATE,
-    SIZE,
-    SOON_SIZE,
+    FALSE_RETURN_SHORT_LOOK,
+    RETURNED_SHARE,
+    SHORT_LOOK_EVENTS_LEAST,
     limits_for,
     most_stragglers_later,
 )
@@ -45,15 +45,15 @@ from phases.verification.monitors import monitor_short_id
 from phases.verification.releases import Stragglers, count_stragglers, taken_back_names
 from phases.verification.verdicts import NOT_MEASURED, judge_look
 
-GUARD = timedelta(minutes=60)  # rules: the same issue reopens within 60 minutes of recovery
-LOOKS = (timedelta(minutes=15), timedelta(minutes=30), GUARD)
+GUARD_LASTS = timedelta(minutes=60)  # rules: the same issue reopens within 60 minutes of recovery
+LOOKS = (timedelta(minutes=15), timedelta(minutes=30), GUARD_LASTS)
 """After recovery: most returns come soon, and the last look is the guard's end."""
-SPAN = timedelta(minutes=15)  # a look counts what burns now: phase 1's "last 15 minutes"
-EVERY = timedelta(minutes=1)
+LONG_LOOK_SPAN = timedelta(minutes=15)  # a look counts what burns now: phase 1's "last 15 minutes"
+SHORT_LOOK_EVERY = timedelta(minutes=1)
 """In between comes one cheap call …"""
-SOON = timedelta(minutes=3)
+SHORT_LOOK_SPAN = timedelta(minutes=3)
 """… at the newest minutes, so that a return at the old rate is seen within three."""
-LEAST = timedelta(seconds=1)
+LOOK_AFTER_LEAST = timedelta(seconds=1)
 """No look comes sooner than this, where re-checks come sooner than the workflow has them."""
 
 
@@ -68,15 +68,15 @@ def look_due(number: int, service: Service) -> timedelta:
 
 
 def look_interval(service: Service) -> timedelta:
-    return max(EVERY * pace_of(service), LEAST)
+    return max(SHORT_LOOK_EVERY * pace_of(service), LOOK_AFTER_LEAST)
 
 
 def newest_span(service: Service) -> timedelta:
-    return max(SOON * pace_of(service), 3 * look_interval(service))
+    return max(SHORT_LOOK_SPAN * pace_of(service), 3 * look_interval(service))
 
 
 def recovery_of(look: GuardLook) -> datetime:
-    return look.until - GUARD
+    return look.until - GUARD_LASTS
 
 
 def start_guard(draft: Draft) -> Draft:
@@ -111,7 +111,7 @@ def is_back(
     has it: over the baseline (which knows nothing of the time of day), and over what was still
     there when recovery was said.
     """
-    if events < max(SIZE, _spike_events(base, quiet_per_minute, minutes)):
+    if events < max(EXPECTED_EVENTS_LEAST, _spike_events(base, quiet_per_minute, minutes)):
         return False
     if events <= most_usual(base, minutes, FALSE_RETURN):
         return False
@@ -127,14 +127,14 @@ def is_back_soon(
     by chance in one look of 100,000, because there are so many such looks. Where the baseline was
     never measured, it takes as many events as the re-check needs.
     """
-    least = SOON_SIZE if base.minutes > 0 else SIZE
+    least = SHORT_LOOK_EVENTS_LEAST if base.minutes > 0 else EXPECTED_EVENTS_LEAST
     if events < max(least, _spike_events(base, quiet_per_minute, minutes)):
         return False
-    if burning.minutes <= 0 or events < OLD_RATE * burning.per_minute * minutes:
+    if burning.minutes <= 0 or events < RETURNED_SHARE * burning.per_minute * minutes:
         return False
     # The baseline knows nothing of the time of day.
     lately = replace(base, per_minute=max(base.per_minute, quiet_per_minute))
-    return events > most_usual(lately, minutes, FALSE_SOON)
+    return events > most_usual(lately, minutes, FALSE_RETURN_SHORT_LOOK)
 
 
 def _spike_events(base: Measured, quiet_per_minute: float, minutes: float) -> int:
@@ -165,7 +165,7 @@ async def look_back(
     Only events after recovery are counted: where the clock was set back since, that is less time,
     or none. `doubt` says what is wrong with the clocks: then nobody knows when recovery was.
     """
-    since = now - (SPAN * pace_of(service) if look.whole else newest_span(service))
+    since = now - (LONG_LOOK_SPAN * pace_of(service) if look.whole else newest_span(service))
     if look.alarm is not None:
         since = min(since, look.alarm.at - look_interval(service))
     begin = max(recovery_of(look), since)

@@ -21,7 +21,7 @@ from phases.shared.change import Draft, Refused
 from phases.shared.resolution import resolve_if_ready
 from phases.shared.rounds import next_round, replace_round
 from phases.text.wording import capital, lasting, per_minute_text, stamp
-from phases.verification.recurrence import GUARD, look_interval, start_guard
+from phases.verification.recurrence import GUARD_LASTS, look_interval, start_guard
 from phases.verification.sentry_resolution import resolve_issues
 from phases.verification.verdicts import NOT_MEASURED
 
@@ -221,7 +221,7 @@ def mitigated(
     draft.set(
         status=Status.MITIGATED,
         recovered_at=draft.incident.recovered_at or draft.now,
-        guard_until=draft.now + GUARD,
+        guard_until=draft.now + GUARD_LASTS,
         picture=picture,
         fired_at=None,
         alarm=None,

@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 
 from phases.record.traffic_seen import TrafficBefore, TrafficSeen
 
-LEAST_REQUESTS = 30
+REQUESTS_LEAST = 30
 """Kept by Sentry in a span: fewer say nothing of its traffic."""
 UNKNOWN_FALL = 0.3
 """Where traffic is unknown, it may have fallen to so much of what it was …"""
 UNKNOWN_RISE = 6.0
 """… or be so much above its mean: a rush hour, when nights are quiet."""
-SURE = 1.0
+SAMPLE_DEVIATIONS = 1.0
 """Standard deviations by which the usual share may be wrong, where samples tell it."""
 
-LATE_MINUTES = 0.75
+UNSEEN_MINUTES = 0.75
 """Half of the 90 s by which Sentry's buckets may still grow (api/endpoints/timeseries.py)."""
-MOST_UNSEEN = 4.0
+UNSEEN_FACTOR_MOST = 4.0
 """However late it is, a quarter of it is there."""
 
 
@@ -56,7 +56,7 @@ UNKNOWN = Traffic(
 
 
 def compare_traffic(
-    before: TrafficBefore | None, now: TrafficSeen | None, late: float = LATE_MINUTES
+    before: TrafficBefore | None, now: TrafficSeen | None, late: float = UNSEEN_MINUTES
 ) -> Traffic:
     """Compare the traffic of a look with that of the fire and with the usual one.
 
@@ -72,8 +72,8 @@ def compare_traffic(
     if usual is not None:
         of_usual, usual_doubt = _share(usual, now)
         unseen = now.minutes / arrived(now.minutes, late)
-        most = of_usual * math.exp(SURE * math.sqrt(usual_doubt)) * unseen
-    if fire.doubt == 0 or fire.kept * now.minutes >= LEAST_REQUESTS * fire.minutes:
+        most = of_usual * math.exp(SAMPLE_DEVIATIONS * math.sqrt(usual_doubt)) * unseen
+    if fire.doubt == 0 or fire.kept * now.minutes >= REQUESTS_LEAST * fire.minutes:
         return Traffic(True, of_fire, of_fire, doubt, of_usual, most)
     # So few would be kept of the look that they tell of large changes only.
     least, most = min(UNKNOWN_FALL, of_fire), min(UNKNOWN_RISE, most)
@@ -82,11 +82,11 @@ def compare_traffic(
 
 def arrived(minutes: float, late: float) -> float:
     """Return the minutes of which everything is there, where what comes may be late."""
-    return max(minutes - late, minutes / MOST_UNSEEN)
+    return max(minutes - late, minutes / UNSEEN_FACTOR_MOST)
 
 
 def _enough(seen: TrafficSeen | None) -> TrafficSeen | None:
-    return seen if seen is not None and seen.kept >= LEAST_REQUESTS else None
+    return seen if seen is not None and seen.kept >= REQUESTS_LEAST else None
 
 
 def _share(before: TrafficSeen, now: TrafficSeen) -> tuple[float, float]:

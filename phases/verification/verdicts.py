@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from phases.record.findings import EndpointAnswer, Look, LookVerdict
 from phases.text.wording import counted, listed
-from phases.verification.event_counts import SIZE, Limits
+from phases.verification.event_counts import EXPECTED_EVENTS_LEAST, Limits
 from phases.verification.traffic import STEADY, UNKNOWN, Traffic
 
 ABOUT_THE_SAME = (0.8, 1.25)
@@ -50,7 +50,7 @@ def _why_too_few(events: int, limits: Limits, traffic: Traffic) -> str:
     if traffic.gone:
         return "there is no traffic, so silence proves nothing"
     if limits.small:
-        return f"too little to tell below {SIZE}"
+        return f"too little to tell below {EXPECTED_EVENTS_LEAST}"
     if not traffic.known and events <= limits.quiet_if_steady:
         return f"a fall to {round(100 * UNKNOWN.of_fire_least)} % would explain the quiet"
     return "an ongoing problem could look this quiet by chance"

@@ -19,21 +19,30 @@ from phases.record.findings import LookVerdict
 from phases.shared.counts import Measured
 from phases.verification.before_action import MINUTE
 from phases.verification.event_counts import (
-    EARLY_ODDS,
-    ODDS,
-    SIZE,
+    EXPECTED_EVENTS_LEAST,
+    MENDED_ODDS,
+    MENDED_ODDS_EARLY,
     Limits,
     limits_for,
     most_stragglers_later,
 )
-from phases.verification.recurrence import GUARD, LOOKS, SOON, SPAN, is_back, is_back_soon
+from phases.verification.recurrence import (
+    GUARD_LASTS,
+    LONG_LOOK_SPAN,
+    LOOKS,
+    SHORT_LOOK_SPAN,
+    is_back,
+    is_back_soon,
+)
 from phases.verification.verdicts import judge_look
 from tests.bench import watched
 from tests.bench.series import counted
 from tests.bench.table import Row
 
 FIRST, SECOND = 4.0, 9.0
-LOOK_MINUTES, SOON_MINUTES, HOUR_MINUTES = (int(span / MINUTE) for span in (SPAN, SOON, GUARD))
+LOOK_MINUTES, SOON_MINUTES, HOUR_MINUTES = (
+    int(span / MINUTE) for span in (LONG_LOOK_SPAN, SHORT_LOOK_SPAN, GUARD_LASTS)
+)
 DAY, HOUR = 1440.0, 60.0
 SERIES = 20_000
 RARE = 3  # times as many, where one in thousands is looked for
@@ -96,7 +105,7 @@ def known(normal: int, normal_minutes: float, fire: int, left_alone: float, span
         Measured(normal / normal_minutes, normal_minutes),
         Measured(fire / left_alone, left_alone),
         span,
-        odds=ODDS if span == SECOND else EARLY_ODDS,
+        odds=MENDED_ODDS if span == SECOND else MENDED_ODDS_EARLY,
     )
 
 
@@ -133,7 +142,7 @@ def rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | 
         ]
 
     yes, no, few = LookVerdict.RECOVERED, LookVerdict.NOT_RECOVERED, LookVerdict.TOO_FEW
-    on, over = burning_and_over(lambda: drawn(rng, (SIZE, 500), FIRST))
+    on, over = burning_and_over(lambda: drawn(rng, (EXPECTED_EVENTS_LEAST, 500), FIRST))
     share("whole re-check: false “recovered”", on, lambda t: t.last is yes, 0.001)
     share(
         "whole re-check: recovery missed, or a person asked",
@@ -149,7 +158,10 @@ def rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | 
     # The hardest case has 20 events in the first check, five times normal, scattered three times as
     # much.
     on, over = burning_and_over(
-        lambda: replace(drawn(rng, (SIZE, SIZE), FIRST, times=(5, 5)), spread=3.0)
+        lambda: replace(
+            drawn(rng, (EXPECTED_EVENTS_LEAST, EXPECTED_EVENTS_LEAST), FIRST, times=(5, 5)),
+            spread=3.0,
+        )
     )
     share("20 events, 5 × normal, spread 3: false “recovered”", on, lambda t: t.last is yes, 0.001)
     share(
@@ -164,8 +176,8 @@ def rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | 
         lambda t: t.last is few,
         None,
     )
-    on, over = burning_and_over(lambda: drawn(rng, (1, SIZE), SECOND))
-    small = [t for t in (*on, *over) if t.sizes[1] < SIZE]
+    on, over = burning_and_over(lambda: drawn(rng, (1, EXPECTED_EVENTS_LEAST), SECOND))
+    small = [t for t in (*on, *over) if t.sizes[1] < EXPECTED_EVENTS_LEAST]
     share(
         "below the size, as measured before: says otherwise",
         small,
@@ -310,7 +322,9 @@ def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, fl
         rows.append((f"guard, {what}: opened again over nothing", many, opened / many, most))
 
     def unseen(what: str, again: float, most: float | None, times: tuple[float, float]) -> None:
-        made = (drawn(rng, (2 * SIZE, 500), again, times=times) for _ in range(series))
+        made = (
+            drawn(rng, (2 * EXPECTED_EVENTS_LEAST, 500), again, times=times) for _ in range(series)
+        )
         missed = sum(not looked_back(rng, drawn_series, again=again) for drawn_series in made)
         rows.append(
             (f"guard, {what}: not seen by the next look at 15 min", series, missed / series, most)
@@ -347,7 +361,9 @@ def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, fl
     share = opened / (series // 4)
     rows.append(("guard, stragglers that decline: opened again", series // 4, share, 0.001))
     unseen_ = sum(
-        not opened_by_stragglers(rng, drawn(rng, (2 * SIZE, 500), SOON_MINUTES), 0.4, 1e9)
+        not opened_by_stragglers(
+            rng, drawn(rng, (2 * EXPECTED_EVENTS_LEAST, 500), SOON_MINUTES), 0.4, 1e9
+        )
         for _ in range(series // 4)
     )
     share = unseen_ / (series // 4)
@@ -357,9 +373,27 @@ def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, fl
     quiet(
         "rush hour, twice the baseline", lambda: drawn(rng, (1, 2000), LOOK_MINUTES), 0.001, times=2
     )
-    late("40 events in 3 min or more, 10 to 50 × normal", (2 * SIZE, 500), (10, 50), 3, 0.05)
-    late("20 events in 3 min or more, 5 to 50 × normal", (SIZE, 500), (5, 50), 3, None)
-    late("20 events in 3 min or more, 5 to 50 × normal", (SIZE, 500), (5, 50), 5, None)
+    late(
+        "40 events in 3 min or more, 10 to 50 × normal",
+        (2 * EXPECTED_EVENTS_LEAST, 500),
+        (10, 50),
+        3,
+        0.05,
+    )
+    late(
+        "20 events in 3 min or more, 5 to 50 × normal",
+        (EXPECTED_EVENTS_LEAST, 500),
+        (5, 50),
+        3,
+        None,
+    )
+    late(
+        "20 events in 3 min or more, 5 to 50 × normal",
+        (EXPECTED_EVENTS_LEAST, 500),
+        (5, 50),
+        5,
+        None,
+    )
     unseen("back for the whole 15 min, 5 to 50 × normal", LOOK_MINUTES, 0.05, (5, 50))
     unseen("back for 10 min, 5 to 50 × normal", 10.0, None, (5, 50))
     unseen("back for 5 min, 10 to 50 × normal", 5.0, None, (10, 50))

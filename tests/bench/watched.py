@@ -19,9 +19,9 @@ from phases.record.findings import LookVerdict
 from phases.record.traffic_seen import MINUTE, Job, TrafficBefore, TrafficSeen
 from phases.shared.counts import Measured, scatter
 from phases.verification.event_counts import (
-    EARLY_ODDS,
-    ODDS,
-    TOLD_FROM,
+    MENDED_ODDS,
+    MENDED_ODDS_EARLY,
+    NOT_HELPING_FROM_MINUTE,
     Half,
     Limits,
     may_go_on,
@@ -246,7 +246,7 @@ def checked(look: Arrived, so: Happened) -> Seen:
         counts = Counts(
             base=so.base, burning=so.fire, traffic=look.traffic(so.before, since), job=so.job
         )
-        held = counts.limits(span, ODDS if minute - since > CHECKS[0] else EARLY_ODDS)
+        held = counts.limits(span, MENDED_ODDS if minute - since > CHECKS[0] else MENDED_ODDS_EARLY)
         events = look.counted(since, held)
         verdict = judge_look(events, held, None, ())[0]
         if verdict is LookVerdict.RECOVERED:
@@ -261,7 +261,7 @@ def goes_on(look: Arrived, so: Happened) -> bool:
     minute = len(look.events)
     traffic = look.traffic(so.before, 0)
     shown = sum(look.events[GRACE:]) + sum(look.old[GRACE:])
-    if minute < TOLD_FROM or so.job is not None:
+    if minute < NOT_HELPING_FROM_MINUTE or so.job is not None:
         return False
     if not may_go_on(shown, so.base, minute - GRACE, traffic):
         return False

@@ -28,18 +28,18 @@ from phases.triage.picture.fire import (
 )
 
 ROLLED_BACK_WITHIN = timedelta(days=1)  # Healthy: "deployed over it within a day"
-SETTLES = timedelta(minutes=10)
+ROLLOUT_NOISE_LASTS = timedelta(minutes=10)
 """What burns in the first minutes of a release may still be the one before, as it goes out."""
-PASSED_OVER = 2
+SHOWN_REJECTED_TARGETS = 2
 """So many of the newer releases are said not to be taken, and why."""
 
 
-CURED = 1 / 3
+CURE_RAN_SHARE = 1 / 3
 """Of the window: so long must a release have run whose deploy ended what burned before it. The one
 before it is known to be worse."""
-UNTIL = timedelta(minutes=10)
+BEFORE_CURE = timedelta(minutes=10)
 """Before a deploy: what burns then, and not after it, was ended by it."""
-PUT_BACK = timedelta(hours=1)
+LATE_EVENTS_LAST = timedelta(hours=1)
 """Old tabs and queues of a release that is gone have ended by then."""
 
 
@@ -61,7 +61,7 @@ class EarlierFire:
         All errors of the last ten minutes are held against the usual ones, without the incident's;
         of these minutes only those that lie behind `since`.
         """
-        begin, stop = step_of(end) - UNTIL // STEP, step_of(end)
+        begin, stop = step_of(end) - BEFORE_CURE // STEP, step_of(end)
         begin = begin if since is None else max(begin, step_of(since) + 1)
         if self.series is None or begin >= stop:
             return False
@@ -176,9 +176,9 @@ def why_not_healthy(
     if after is not None and HOTFIX.fullmatch(after.release.version):
         return "needed a hotfix"
     cured = fire is not None and fire.burned_otherwise(period.deploy.started_at)
-    if ran < window * (CURED if cured else 1):
+    if ran < window * (CURE_RAN_SHARE if cured else 1):
         return f"ran for {lasting(ran)} only"
-    settled = min(SETTLES, ran / 2)
+    settled = min(ROLLOUT_NOISE_LASTS, ran / 2)
     if fire is not None and fire.burned(period.deploy.started_at + settled, period.until):
         return "failed alike"
     if fire is not None and fire.burned_otherwise(period.until, period.deploy.started_at):
@@ -193,7 +193,7 @@ def _was_put_back(deploy: DeploySeen, known: History) -> bool:
     """
     last = deploy.last_event
     return last is not None and any(
-        other.last_event is not None and other.last_event > last + PUT_BACK
+        other.last_event is not None and other.last_event > last + LATE_EVENTS_LAST
         for other in known.deploys
         if known.stands_in and other.started_at < deploy.started_at
     )
@@ -261,4 +261,4 @@ def _why_chosen(chosen: Sequence[str], passed: Mapping[str, str]) -> str:
     over = [f"{version} {why}" for version, why in passed.items() if version not in chosen[:1]]
     if not chosen or not over:
         return ""
-    return f"To {chosen[0]}, because {listed(over, most=PASSED_OVER)}."
+    return f"To {chosen[0]}, because {listed(over, most=SHOWN_REJECTED_TARGETS)}."

@@ -51,7 +51,7 @@ from phases.triage.picture.blast_radius import (
 from phases.triage.picture.false_alarms import BEFORE
 from phases.triage.picture.fire import DAY, HISTORY
 from phases.triage.reading.unavailable import PART_SECONDS, TriageNotes, in_time
-from phases.triage.rollback.more_people import JUST, USUALLY, rush_factor
+from phases.triage.rollback.more_people import SURGE_SPAN, USUAL_TRAFFIC_SPAN, rush_factor
 
 COMMITS_SECONDS = 2.0
 """For the commits that a rollback takes back: people wait for the decision."""
@@ -349,9 +349,11 @@ class Questions:
     async def rush(self, began: datetime) -> float:
         """Return how many times the usual requests came just before trouble began; 0: not known."""
         tracker, service = self.sources.tracker, self.sources.service
-        just = began - JUST
+        just = began - SURGE_SPAN
         try:
-            traffic = await in_time(tracker.traffic_around(service, just - USUALLY, just, began))
+            traffic = await in_time(
+                tracker.traffic_around(service, just - USUAL_TRAFFIC_SPAN, just, began)
+            )
         except PortError:
             return 0.0  # it only speaks for the release
         return 0.0 if traffic is None else rush_factor(just=traffic[1], before=traffic[0])

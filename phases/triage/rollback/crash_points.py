@@ -26,12 +26,12 @@ from phases.triage.rollback.situation import Situation
 
 DECISIVE = 10
 ADDED_LINE, CHANGED_FUNCTION, CHANGED_FILE, CHANGED_CALLER = 5, 4, 3, 1
-UNTOUCHED = 3
+STACK_UNCHANGED = 3
 """It changed nothing in the stack of an error of our own code: most culprits change a file of it
 (docs/performance.md, *Which commit*)."""
-SURE_EDGE = 6
+CERTAIN_EDGE = 6
 """A release brings no expired certificate, no full disk and no provider's 503."""
-EDGES = {
+EDGE_WEIGHTS = {
     Edge.NAME: 5,
     Edge.CONNECTION: 5,
     Edge.FAILOVER: 5,
@@ -40,9 +40,9 @@ EDGES = {
     Edge.LIBRARY: 5,
     Edge.OVERLOAD: 5,
 }
-BLIND = {Edge.OVERLOAD: 3, Edge.BEHIND: 3, Edge.LIBRARY: 3}
+EDGE_WEIGHTS_CHANGE_UNKNOWN = {Edge.OVERLOAD: 3, Edge.BEHIND: 3, Edge.LIBRARY: 3}
 """The same where it is not known what the release changed: new queries bring time-outs."""
-ITS_SETTINGS = {
+EDGE_WEIGHTS_SETTING_CHANGED = {
     Edge.NAME: 2,
     Edge.CONNECTION: 2,
     Edge.ACCESS: 2,
@@ -54,11 +54,11 @@ ITS_SETTINGS = {
     Edge.OVERLOAD: 0,
 }
 """The same where it changed a setting, a dependency or a migration."""
-NOT_OURS = SURE_EDGE + 4
+NOT_OURS = CERTAIN_EDGE + 4
 NO_RELEASES = (Edge.CERTIFICATE, Edge.DISK, Edge.READ_ONLY, Edge.FAILOVER)
 """They come over a release whatever it changed in the file that meets them."""
 EDGE_SHARE = 1 / 2
-BESIDE = 1 / 10
+OTHER_FAILURES_SHARE = 1 / 10
 """Of the events: what fails beside it, and is no more than noise with less."""
 HOLDS_LOCK = 6
 """Failures that wait for a lock, beside a migration: going back does not let go of it."""
@@ -110,7 +110,7 @@ class CrashPoints:
         """
         if not is_exhaustion(*self.error, [f"{f.file} {f.function}" for f in self.libraries]):
             return False
-        least = BESIDE * sum(issue.events for issue in self.situation.issues)
+        least = OTHER_FAILURES_SHARE * sum(issue.events for issue in self.situation.issues)
         others = [type_and_value(i.title) for i in self.situation.issues[1:] if i.events >= least]
         refused = (Edge.CONNECTION, Edge.FAILOVER, Edge.NAME)
         return not any(edge_of(*other) in refused for other in others if not is_exhaustion(*other))
@@ -163,7 +163,7 @@ class CrashPoints:
             if not ours and edge is not None and edge in NO_RELEASES:
                 yield Point(f"The failure is {edge.value}.", -NOT_OURS)
             elif edge not in (None, Edge.LIBRARY) and not (code.line or code.crashing or wears_out):
-                yield Point(f"The failure is {edge.value}.", -EDGES.get(edge, SURE_EDGE))
+                yield Point(f"The failure is {edge.value}.", -EDGE_WEIGHTS.get(edge, CERTAIN_EDGE))
             return
         if code is not None and code.unreadable and not code.other:
             code = None  # what it changed may be all of the stack, or nothing
@@ -175,9 +175,9 @@ class CrashPoints:
             self.situation.crash.frames if self.situation.crash else (),
             self.situation.endpoint_host,
         ):
-            yield Point(f"It fails in a script of {host}, which is not ours.", -SURE_EDGE)
+            yield Point(f"It fails in a script of {host}, which is not ours.", -CERTAIN_EDGE)
         elif self._is_untouched(code) and not wears_out:
-            yield Point(f"{self.version} changed no code in the stack.", -UNTOUCHED)
+            yield Point(f"{self.version} changed no code in the stack.", -STACK_UNCHANGED)
 
     def _changed_code_point(self, code: CodeOverlap) -> Point:
         file = short(code.file, 60)
@@ -221,12 +221,12 @@ class CrashPoints:
 
     def _edge_point(self, edge: Edge, code: CodeOverlap | None) -> Point:
         """The crash is at the edge of the service, with no changed code in its stack."""
-        weight = EDGES.get(edge, SURE_EDGE)
+        weight = EDGE_WEIGHTS.get(edge, CERTAIN_EDGE)
         untouched = ""
         if code is None:
-            weight = min(weight, BLIND.get(edge, weight))
+            weight = min(weight, EDGE_WEIGHTS_CHANGE_UNKNOWN.get(edge, weight))
         elif code.other and code.reaches:
-            weight = min(weight, ITS_SETTINGS.get(edge, weight))
+            weight = min(weight, EDGE_WEIGHTS_SETTING_CHANGED.get(edge, weight))
         else:
             untouched = f", and {self.version} changed no code in its stack"
         return Point(f"The failure is {edge.value}{untouched}.", -weight)

@@ -15,16 +15,16 @@ from phases.record.traffic_seen import TrafficSeen
 from phases.triage.rollback.edge_errors import edge_of, is_exhaustion, type_and_value
 from phases.triage.rollback.edge_words import Edge
 
-JUST = timedelta(minutes=5)
+SURGE_SPAN = timedelta(minutes=5)
 """Before trouble began: a surge shows, and few have asked again."""
-USUALLY = timedelta(hours=1)
+USUAL_TRAFFIC_SPAN = timedelta(hours=1)
 """Before that: a service's day hardly changes by a fifth in so short a time."""
-RUSH = 1.3
+SURGE_FACTOR = 1.3
 """Times the requests of the hour before, at least: more than a morning brings in half an hour."""
-SURE = 2.0
+SAMPLE_DEVIATIONS = 2.0
 """Standard deviations that are taken off for what was not kept."""
-OF_TOO_MUCH = (Edge.OVERLOAD, Edge.CONNECTION)
-LOUDEST = 3
+OVERLOAD_EDGES = (Edge.OVERLOAD, Edge.CONNECTION)
+LOUDEST_ISSUES = 3
 """Issues whose titles are looked at."""
 
 
@@ -39,8 +39,8 @@ BullMQ's and Kafka's consumers. https://docs.sentry.io/platforms/python/integrat
 
 def may_be_too_much(issues: Iterable[IssueSeen]) -> bool:
     """Say whether more people alone may bring these failures."""
-    titles = [type_and_value(issue.title) for issue in list(issues)[:LOUDEST]]
-    return any(is_exhaustion(*title) or edge_of(*title) in OF_TOO_MUCH for title in titles)
+    titles = [type_and_value(issue.title) for issue in list(issues)[:LOUDEST_ISSUES]]
+    return any(is_exhaustion(*title) or edge_of(*title) in OVERLOAD_EDGES for title in titles)
 
 
 def rush_factor(just: TrafficSeen, before: TrafficSeen) -> float:
@@ -49,7 +49,7 @@ def rush_factor(just: TrafficSeen, before: TrafficSeen) -> float:
         return 0.0
     times = just.per_minute / before.per_minute
     doubt = math.sqrt(1 / just.kept + 1 / before.kept)
-    return times * max(1 - SURE * doubt, 0.0)
+    return times * max(1 - SAMPLE_DEVIATIONS * doubt, 0.0)
 
 
 def is_job(transaction: str) -> bool:

@@ -26,7 +26,7 @@ from phases.triage.deploys.beginning_text import (
 from phases.triage.deploys.deploy_history import FIRST_EVENTS
 from phases.triage.picture.blast_radius import ERROR, MINUTE, events_beyond_usual
 from phases.triage.picture.fire import DAY, HOUR
-from phases.triage.rollback.builds_up import BORNE, BuildsUp
+from phases.triage.rollback.builds_up import PROVEN_AFTER, BuildsUp
 from phases.triage.rollback.crash_points import DECISIVE, CrashPoints, Point
 from phases.triage.rollback.situation import Situation
 
@@ -38,41 +38,41 @@ ROLLED_OUT = timedelta(minutes=2)
 SOON_AFTER = timedelta(minutes=15)
 RAN_WELL = ((timedelta(hours=24), 4), (timedelta(hours=6), 3), (timedelta(hours=2), 2), (HOUR, 1))
 """Run for so long under traffic before trouble began → points away from it."""
-ASKED_LATE = 0
+RAN_WELL_OF_NEW_CODE = 0
 """Hours of good running weigh nothing, where the release changed the file that crashes and
 the crash was never seen before: its code was asked for late. 26 of 26 of such fires were the
 release's, against 1 in 5 of the others of that age (drawn worlds)."""
-BEFORE_IT = 5
-FIRST_SEEN_IN_IT, OLDER = 1, 2
-OLDER_SHARE = 1 / 2
+BEGAN_BEFORE_DEPLOY = 5
+FIRST_SEEN_IN_IT, OLDER_ISSUES = 1, 2
+OLDER_ISSUES_SHARE = 1 / 2
 """Of the events, in issues that are older than the release: then the fire is."""
-ALONE = 4
+ONLY_THIS_RELEASE_FAILS = 4
 """The release fails, and others that run at the same time do not: as good as a test."""
-UNEXPLAINED = 1 / 5
+EARLIER_RELEASES_SHARE = 1 / 5
 """Of the events, carried by earlier releases beyond what is usual: going back would not help."""
-SPARED = 1 / 20
+UNAFFECTED_RELEASE_SHARE = 1 / 20
 """Of the events: a release that carries no more of them, beyond what is usual, does not fail."""
 CURE_AFTER = timedelta(minutes=5)
 CURE_PER_WINDOW = 1 / 3  # the same, beside a shorter window
-NOT_YET = 2
+NOT_YET_RUNNING = 2
 STARTED = 1
-WAS_THERE = 4
+STARTED_BEFORE_OUTAGE = 4
 """A release that is down now sent events long after its deploy: it had started."""
 WEARS_OUT = 4
-ONE_PLACE = {"organisation": 5, "region": 5, "client": 3, "browser": 2}
+CONFINED_TO_ONE = {"organisation": 5, "region": 5, "client": 3, "browser": 2}
 """A release can break one browser; it seldom breaks one customer or one region."""
-OTHERS_EVENTS = 20
+OTHERS_EVENTS_LEAST = 20
 """Events of other organisations, regions or browsers, which show that they are there."""
-RARE_BEFORE = 1 / 20
+RARE_BEFORE_SHARE = 1 / 20
 """Of the rate of now: an issue that was so rare before tells nothing by its age."""
-NEARER, ALSO_NEAR = 5, 2
-NEARER_BY = 2
+NEAREST_CHANGE, ALSO_NEAR = 5, 2
+NEARER_FACTOR = 2
 """A change that is nearer to the beginning by this factor explains it better."""
-AGAIN = 6
+RAN_WELL_BEFORE_REDEPLOY = 6
 """The same release was deployed once more, and had run well before."""
 NEVER_REACHED = re.compile(r"certificate|name cannot be resolved")
 """The endpoint's answer (`bot/clients/http/unreachable.py`) where no request reached it."""
-OVER = 0.3
+OVER_TRAFFIC_SHARE = 0.3
 """Of the traffic of the fire: even with so little, silence would be no chance."""
 OVER_CHANCE = 0.001
 
@@ -171,13 +171,15 @@ class SuspectPoints:
         started, ended = self.suspect.started_at, rollout_end(self.suspect)
         if (before := self._ran_well_before()) is not None:
             well = f"{self.version} was only deployed again; it had run for {lasting(before)}"
-            yield Point(f"{well} before.", -AGAIN)
+            yield Point(f"{well} before.", -RAN_WELL_BEFORE_REDEPLOY)
             return
         early = started - self.began
         first = self.situation.known.first[self.version]
         was_out = start_is_unknown(self.suspect) or abs(first - self.began) <= CLOCKS
         if early > CLOCKS and self.situation.exact and not was_out:
-            yield Point(f"Trouble began {lasting(early)} before {self.version} did.", -BEFORE_IT)
+            yield Point(
+                f"Trouble began {lasting(early)} before {self.version} did.", -BEGAN_BEFORE_DEPLOY
+            )
             return
         gap = self.began - ended
         if self.situation.blast.down:
@@ -195,7 +197,7 @@ class SuspectPoints:
             last = self.situation.known.last.get(self.version)
             if last is not None and last - ended > SOON_AFTER:
                 ran = f"{self.version} ran for {lasting(last - ended)}, as its last event shows"
-                yield Point(f"{ran}.", -WAS_THERE)
+                yield Point(f"{ran}.", -STARTED_BEFORE_OUTAGE)
             return
         says = beginning_sentence(self.began, self.suspect, exact=self.situation.exact)
         if self._only_monitors() and gap > SOON_AFTER:
@@ -215,7 +217,7 @@ class SuspectPoints:
             yield Point(f"{how}, and was hardly seen before {self.version}.", WEARS_OUT)
         else:
             weight = next(weight for ran, weight in RAN_WELL if gap > ran)
-            weight = min(weight, ASKED_LATE) if self._code_ran_late(gap) else weight
+            weight = min(weight, RAN_WELL_OF_NEW_CODE) if self._code_ran_late(gap) else weight
             ran = f"{self.version} ran well for {lasting(gap)} before"
             yield Point(f"{ran}.", -weight)
 
@@ -268,7 +270,10 @@ class SuspectPoints:
         )
         if (
             silent <= 0
-            or at_least_above(OVER * events / burned * silent, SPREAD_ASSUMED, OVER_CHANCE) < 0
+            or at_least_above(
+                OVER_TRAFFIC_SHARE * events / burned * silent, SPREAD_ASSUMED, OVER_CHANCE
+            )
+            < 0
         ):
             return
         came = f"about {events / burned * silent:.0f} would have come"
@@ -281,7 +286,9 @@ class SuspectPoints:
         """
         code = self.crash.overlap
         changed = code is not None and bool(code.file) and code.crashing
-        return changed and ran <= BORNE and self._is_new_failure() and self.crash.edge is None
+        return (
+            changed and ran <= PROVEN_AFTER and self._is_new_failure() and self.crash.edge is None
+        )
 
     # --- which issues, which releases -----------------------------------------------------------
 
@@ -302,12 +309,12 @@ class SuspectPoints:
 
     def _is_first_seen(self) -> bool:
         older = self._older_share()
-        return older is not None and older < 1 - OLDER_SHARE
+        return older is not None and older < 1 - OLDER_ISSUES_SHARE
 
     def _is_new_failure(self) -> bool:
         """Say whether these failures came with the release, or were rare before it."""
         older = self._older_share()
-        return older is not None and (older < 1 - OLDER_SHARE or self._was_rare_before())
+        return older is not None and (older < 1 - OLDER_ISSUES_SHARE or self._was_rare_before())
 
     def _was_rare_before(self) -> bool:
         """Say whether there were hardly any of these failures before the release."""
@@ -318,16 +325,16 @@ class SuspectPoints:
         before = sum(n for at, n in self.situation.minutes.items() if at < started - MINUTE)
         known = (started - (self.situation.now - self.situation.window - DAY)) / MINUTE
         lately = self.situation.events / (self.situation.window / MINUTE)
-        return known > HOUR / MINUTE and before / known <= lately * RARE_BEFORE
+        return known > HOUR / MINUTE and before / known <= lately * RARE_BEFORE_SHARE
 
     def _age_points(self) -> Iterator[Point]:
         older = self._older_share()
         if older is None or self._only_monitors():
             return
-        if older < 1 - OLDER_SHARE:
+        if older < 1 - OLDER_ISSUES_SHARE:
             yield Point(f"The errors were first seen in {self.version}.", FIRST_SEEN_IN_IT)
         elif not self._was_rare_before():
-            yield Point(f"The errors are older than {self.version}.", -OLDER)
+            yield Point(f"The errors are older than {self.version}.", -OLDER_ISSUES)
 
     def _release_points(self) -> Iterator[Point]:
         carried = {name: n for name, n in self.situation.by_release.items() if name and n > 0}
@@ -340,12 +347,14 @@ class SuspectPoints:
         usual = self.situation.usual * ((self.situation.now - begin) / MINUTE)
         beyond = sum(carried.get(version, 0) for version in earlier) - usual
         went_out = abs(self.began - rollout_end(self.suspect)) <= SOON_AFTER
-        if beyond > total * UNEXPLAINED and not (self.crash.reads_stored and went_out):
+        if beyond > total * EARLIER_RELEASES_SHARE and not (self.crash.reads_stored and went_out):
             share = f"{round(100 * min(beyond, total) / total)} % of the events"
             yield Point(f"Earlier releases fail as well: {share} are theirs.", -DECISIVE)
         elif carried.get(self.version) and (spared := self._spared_releases(earlier, usual)):
             runs = "is still running and does" if len(spared) == 1 else "are still running and do"
-            yield Point(f"Only {self.version} fails: {listed(spared)} {runs} not.", ALONE)
+            yield Point(
+                f"Only {self.version} fails: {listed(spared)} {runs} not.", ONLY_THIS_RELEASE_FAILS
+            )
         yield from self._client_points(carried, total)
         yield from self._cure_points(carried)
 
@@ -353,7 +362,7 @@ class SuspectPoints:
         """Return earlier releases that had events since, and not beyond what is usual."""
         settled = max(self.began, rollout_end(self.suspect))
         last, carried = self.situation.known.last, self.situation.by_release
-        few = usual + sum(carried.values()) * SPARED
+        few = usual + sum(carried.values()) * UNAFFECTED_RELEASE_SHARE
         runs = (version for version in earlier if version in last and last[version] > settled)
         return [version for version in runs if carried.get(version, 0) <= few]
 
@@ -361,11 +370,13 @@ class SuspectPoints:
         """One release of a client carries it, and none of the service: an app was released."""
         name = max(carried, key=lambda name: carried[name])
         read = self.version in self.situation.known.names.sentry and name[0] == "?"
-        if (read or self._is_unknown_release(name)) and carried[name] > total * (1 - UNEXPLAINED):
+        if (read or self._is_unknown_release(name)) and carried[name] > total * (
+            1 - EARLIER_RELEASES_SHARE
+        ):
             client = (
                 f"{short(name.lstrip('?'), 40)}, which is no release of {self.situation.service}"
             )
-            yield Point(f"The events name {client}.", -ONE_PLACE["client"])
+            yield Point(f"The events name {client}.", -CONFINED_TO_ONE["client"])
 
     def _is_unknown_release(self, name: str) -> bool:
         """Say whether nobody deployed a release, nor could: the deployer does not list it."""
@@ -398,18 +409,18 @@ class SuspectPoints:
         ran = self.situation.now - max(starts)
         sure = ran >= min(CURE_AFTER, self.situation.window * CURE_PER_WINDOW)
         says = f"No event names {self.situation.running.version}, which has run for {lasting(ran)}"
-        yield Point(f"{says}: it may be the fix.", -DECISIVE if sure else -NOT_YET)
+        yield Point(f"{says}: it may be the fix.", -DECISIVE if sure else -NOT_YET_RUNNING)
 
     # --- where ----------------------------------------------------------------------------------
 
     def _place_points(self) -> Iterator[Point]:
         for kind, name in self.situation.only.items():
             others, events = self.situation.beside.get(kind, (0, 0))
-            if not others or events < OTHERS_EVENTS:
+            if not others or events < OTHERS_EVENTS_LEAST:
                 continue
             rest = f"one other {kind} does" if others == 1 else f"{others} others do"
             says = f"All of it is in one {kind}, {short(name, 40)}; {rest} not fail."
-            yield Point(says, -ONE_PLACE[kind])
+            yield Point(says, -CONFINED_TO_ONE[kind])
 
     # --- what else changed ----------------------------------------------------------------------
 
@@ -430,10 +441,10 @@ class SuspectPoints:
             return
         at, what = max(since)
         since_deploy, since_change = self.began - rollout_end(self.suspect), self.began - at
-        nearer = since_deploy > ROLLED_OUT and since_change * NEARER_BY <= since_deploy
+        nearer = since_deploy > ROLLED_OUT and since_change * NEARER_FACTOR <= since_deploy
         before = "just" if since_change < MINUTE else lasting(since_change)
         says = f"{what} {before} before trouble began."
-        yield Point(_sentence(says), -NEARER if nearer else -ALSO_NEAR)
+        yield Point(_sentence(says), -NEAREST_CHANGE if nearer else -ALSO_NEAR)
 
 
 def _sentence(text: str) -> str:

@@ -10,7 +10,7 @@ from phases.record.findings import DeployProof, Look, Release
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.record.service import Service
 from phases.verification.recheck import Recheck
-from phases.verification.recurrence import GUARD
+from phases.verification.recurrence import GUARD_LASTS
 from tests.support.bots.story import Found, Story
 from tests.support.worlds.sentry_world import NOW, SHOP, World, ago, incident
 
@@ -19,7 +19,7 @@ async def recovered(w: World, minutes: float, **fields: object) -> Incident:
     """Verified so many minutes ago; the fire of it ended 6 minutes and more ago by then."""
     burning = await burned(w)
     round_ = burning.rounds[0].model_copy(update={"verdict": "recovered"})
-    until = ago(minutes) + GUARD
+    until = ago(minutes) + GUARD_LASTS
     changed = {
         "rounds": (round_,),
         "recovered_at": ago(minutes),

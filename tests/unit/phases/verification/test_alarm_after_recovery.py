@@ -14,7 +14,7 @@ from phases.messages import effects as wanted
 from phases.messages.effects import EFFECT
 from phases.record.findings import Release
 from phases.record.incident import GuardLook, Incident, Status
-from phases.verification.recurrence import GUARD, look_back, taken_back_names
+from phases.verification.recurrence import GUARD_LASTS, look_back, taken_back_names
 from sandbox.faults import Fault
 from tests.support.bots.story import Story, mitigated
 from tests.support.values.factories import evidence
@@ -30,7 +30,7 @@ LOOK = ago(-10)
 
 def answers(incident: Incident, *, whole: bool = True, alarm: bool = True) -> GuardLook:
     assert incident.guard_until is not None
-    heard = evidence(incident.guard_until - GUARD) if alarm else None
+    heard = evidence(incident.guard_until - GUARD_LASTS) if alarm else None
     return GuardLook(until=incident.guard_until, number=4, seeds=0, whole=whole, alarm=heard)
 
 

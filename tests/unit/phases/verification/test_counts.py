@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from phases.shared.counts import LARGE_EXPONENT, SPREAD_ASSUMED, Measured, at_least_above, at_most
 from phases.verification.event_counts import (
+    EXPECTED_EVENTS_LEAST,
     FALSE_RECOVERY,
-    GREW,
+    GROWTH_CHANCE,
     MISSED_RECOVERY,
-    SIZE,
     STRAGGLERS,
     Limits,
     limits_for,
@@ -57,7 +57,7 @@ def test_the_limits_are_those_of_the_distribution(
 
 
 @pytest.mark.parametrize("spread", [1.0, 3.0, 4.8])
-@pytest.mark.parametrize("chance", [MISSED_RECOVERY, FALSE_RECOVERY, GREW])
+@pytest.mark.parametrize("chance", [MISSED_RECOVERY, FALSE_RECOVERY, GROWTH_CHANCE])
 def test_large_counts_go_on_where_the_exact_ones_end(spread: float, chance: float) -> None:
     end = LARGE_EXPONENT * (spread - 1) / math.log(spread) if spread > 1 else LARGE_EXPONENT
     for limit in (at_most, at_least_above):
@@ -79,7 +79,7 @@ def test_what_a_number_means_follows_its_size(
     assert held.recovered <= held.burning, "no number is both"
     assert held.allowed >= STRAGGLERS
     assert held.recovered < held.unchanged, "as much as before is never recovery"
-    if held.unchanged < SIZE:
+    if held.unchanged < EXPECTED_EVENTS_LEAST:
         assert held.recovered == -1
     assert held.burning >= held.expected or held.expected == 0
 
@@ -108,14 +108,18 @@ def test_numbers_that_people_can_check() -> None:
 def test_below_the_size_nothing_is_recovery_and_only_much_more_is_none() -> None:
     held = limits_for(Measured(0, DAY), Measured(4.9, 60), 4)
     assert (held.small, held.recovered) == (True, -1)
-    assert held.burning == at_most(SIZE, SPREAD_ASSUMED, GREW) > 2 * SIZE
+    assert (
+        held.burning
+        == at_most(EXPECTED_EVENTS_LEAST, SPREAD_ASSUMED, GROWTH_CHANCE)
+        > 2 * EXPECTED_EVENTS_LEAST
+    )
     grown = limits_for(Measured(20, DAY), Measured(4.9, 60), 4)
     assert grown.burning == grown.allowed > held.burning, "what the baseline brings is no growth"
 
 
 def test_without_a_measure_before_nothing_is_recovery() -> None:
     assert limits_for(Measured(1, DAY), Measured(0, 0), 4).recovered == -1
-    assert Limits(0, SIZE, 3, 9, 51).small is False
+    assert Limits(0, EXPECTED_EVENTS_LEAST, 3, 9, 51).small is False
 
 
 def test_over_simulated_series_wrong_verdicts_are_as_rare_as_they_must_be() -> None:

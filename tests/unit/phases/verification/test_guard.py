@@ -19,8 +19,8 @@ from phases.record.findings import LookVerdict
 from phases.record.incident import GuardLook, Incident, Status
 from phases.shared.change import Change
 from phases.shared.counts import Measured
-from phases.verification.event_counts import SIZE, limits_for
-from phases.verification.recurrence import SPAN, is_back, look_back
+from phases.verification.event_counts import EXPECTED_EVENTS_LEAST, limits_for
+from phases.verification.recurrence import LONG_LOOK_SPAN, is_back, look_back
 from phases.verification.verdicts import judge_look
 from phases.workflow import step
 from sandbox.faults import Fault
@@ -32,7 +32,7 @@ from tests.support.worlds.sentry_world import SHOP, World, ago, world
 
 DAY = 1440.0
 NOW = ago(0)
-MINUTES = SPAN.total_seconds() / 60
+MINUTES = LONG_LOOK_SPAN.total_seconds() / 60
 
 
 # --- how a look is judged -------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def test_never_back_where_the_recheck_would_not_say_not_recovered(
     assert allowed == held.allowed
     if outcome == "back":
         assert events > held.burning
-        assert events >= SIZE
+        assert events >= EXPECTED_EVENTS_LEAST
         assert events >= 3 * max(usual, quiet) * MINUTES
         assert judged(events + 1, base, fire, quiet, MINUTES)[0] == "back", "more of it is no less"
     if outcome == "quiet":

@@ -12,9 +12,9 @@ from phases.record.findings import LookVerdict
 from phases.record.traffic_seen import TrafficBefore, TrafficSeen
 from phases.shared.counts import Measured
 from phases.verification.event_counts import (
-    EARLY_ODDS,
-    ODDS,
-    OLD_RATE,
+    MENDED_ODDS,
+    MENDED_ODDS_EARLY,
+    RETURNED_SHARE,
     STRAGGLERS,
     Half,
     limits_for,
@@ -23,7 +23,7 @@ from phases.verification.event_counts import (
     surely_goes_on,
 )
 from phases.verification.traffic import (
-    LEAST_REQUESTS,
+    REQUESTS_LEAST,
     UNKNOWN,
     UNKNOWN_FALL,
     Traffic,
@@ -86,7 +86,7 @@ def test_a_sample_tells_less_and_a_smaller_one_still_less(share: float) -> None:
 
 def test_what_nobody_measured_is_not_known():
     now = traffic(600, 4)
-    few = TrafficSeen(requests=20, kept=LEAST_REQUESTS - 1, minutes=15)
+    few = TrafficSeen(requests=20, kept=REQUESTS_LEAST - 1, minutes=15)
     assert compare_traffic(None, now) == UNKNOWN
     assert compare_traffic(TrafficBefore(), now) == UNKNOWN
     assert compare_traffic(before(), None) == UNKNOWN
@@ -179,7 +179,9 @@ def test_events_that_come_late_make_no_decline():
 
 def test_a_check_of_few_minutes_leaves_more_to_a_longer_one():
     base, fire = Measured(1, DAY), Measured(20, 15)
-    early, late = (limits_for(base, fire, 4, odds=odds).recovered for odds in (EARLY_ODDS, ODDS))
+    early, late = (
+        limits_for(base, fire, 4, odds=odds).recovered for odds in (MENDED_ODDS_EARLY, MENDED_ODDS)
+    )
     assert 0 < early < late
 
 
@@ -263,7 +265,7 @@ def test_stragglers_decline(would_have_come: float, first: float, other: float) 
         would_have_come, sooner
     )
     assert most_stragglers_later(would_have_come, sooner) <= max(
-        OLD_RATE * would_have_come, STRAGGLERS
+        RETURNED_SHARE * would_have_come, STRAGGLERS
     )
     assert most_stragglers_later(600, 40) < 240, "at 0.4 of the old rate it still answers"
 

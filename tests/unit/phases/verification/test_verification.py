@@ -22,7 +22,7 @@ from phases.shared.counts import Measured
 from phases.text.wording import counted
 from phases.verification.burning_span import acted_at
 from phases.verification.burning_span import burning_span as left_alone
-from phases.verification.event_counts import SIZE, limits_for
+from phases.verification.event_counts import EXPECTED_EVENTS_LEAST, limits_for
 from phases.verification.recheck import Recheck, grace
 from phases.verification.releases import running_release
 from phases.verification.steps import look_sentence
@@ -107,7 +107,7 @@ def test_recovered_is_never_said_over_too_many_events_or_a_bad_endpoint(
     if judged is LookVerdict.RECOVERED:
         assert well
         assert events <= held.allowed
-        assert held.unchanged >= SIZE
+        assert held.unchanged >= EXPECTED_EVENTS_LEAST
     if (events > max(held.allowed, held.grew) and not held.better(events)) or not well:
         assert judged is LookVerdict.NOT_RECOVERED
 

@@ -15,7 +15,7 @@ from phases.record.findings import BlastRadius, DeploySeen, Frame, IssueSeen, Re
 from phases.record.going_back import Likelihood
 from phases.record.traffic_seen import TrafficSeen
 from phases.triage.deploys.deploy_history import merge_deploys
-from phases.triage.rollback.more_people import RUSH, is_job, rush_factor
+from phases.triage.rollback.more_people import SURGE_FACTOR, is_job, rush_factor
 from phases.triage.rollback.situation import Situation
 from phases.triage.rollback.weighing import Weighing, weigh
 from tests.support.worlds.sentry_world import NOW, ago
@@ -145,11 +145,12 @@ def test_a_caller_that_changed_does_not_explain_a_full_pool() -> None:
 
 
 def test_twice_the_requests_are_a_rush_where_enough_were_kept() -> None:
-    assert rush_factor(sampled_traffic(2400, 5), sampled_traffic(14400, 60)) > RUSH
-    assert rush_factor(sampled_traffic(1200, 5), sampled_traffic(14400, 60)) < RUSH
-    assert rush_factor(sampled_traffic(2400, 5, 0.003), sampled_traffic(14400, 60, 0.003)) < RUSH, (
-        "seven tell nothing"
-    )
+    assert rush_factor(sampled_traffic(2400, 5), sampled_traffic(14400, 60)) > SURGE_FACTOR
+    assert rush_factor(sampled_traffic(1200, 5), sampled_traffic(14400, 60)) < SURGE_FACTOR
+    assert (
+        rush_factor(sampled_traffic(2400, 5, 0.003), sampled_traffic(14400, 60, 0.003))
+        < SURGE_FACTOR
+    ), "seven tell nothing"
 
 
 def test_no_traces_tell_of_no_rush() -> None:
