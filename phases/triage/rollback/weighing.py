@@ -42,11 +42,11 @@ RAN_WELL_OF_NEW_CODE = 0
 """Hours of good running weigh nothing, where the release changed the file that crashes and
 the crash was never seen before: its code was asked for late. 26 of 26 of such fires were the
 release's, against 1 in 5 of the others of that age (drawn worlds)."""
-BEGAN_BEFORE_DEPLOY = 5
+BEGAN_BEFORE = 5
 FIRST_SEEN_IN_IT, OLDER_ISSUES = 1, 2
 OLDER_ISSUES_SHARE = 1 / 2
 """Of the events, in issues that are older than the release: then the fire is."""
-ONLY_THIS_RELEASE_FAILS = 4
+ONLY_ONE_FAILS = 4
 """The release fails, and others that run at the same time do not: as good as a test."""
 EARLIER_RELEASES_SHARE = 1 / 5
 """Of the events, carried by earlier releases beyond what is usual: going back would not help."""
@@ -177,9 +177,7 @@ class SuspectPoints:
         first = self.situation.known.first[self.version]
         was_out = start_is_unknown(self.suspect) or abs(first - self.began) <= CLOCKS
         if early > CLOCKS and self.situation.exact and not was_out:
-            yield Point(
-                f"Trouble began {lasting(early)} before {self.version} did.", -BEGAN_BEFORE_DEPLOY
-            )
+            yield Point(f"Trouble began {lasting(early)} before {self.version} did.", -BEGAN_BEFORE)
             return
         gap = self.began - ended
         if self.situation.blast.down:
@@ -352,9 +350,7 @@ class SuspectPoints:
             yield Point(f"Earlier releases fail as well: {share} are theirs.", -DECISIVE)
         elif carried.get(self.version) and (spared := self._spared_releases(earlier, usual)):
             runs = "is still running and does" if len(spared) == 1 else "are still running and do"
-            yield Point(
-                f"Only {self.version} fails: {listed(spared)} {runs} not.", ONLY_THIS_RELEASE_FAILS
-            )
+            yield Point(f"Only {self.version} fails: {listed(spared)} {runs} not.", ONLY_ONE_FAILS)
         yield from self._client_points(carried, total)
         yield from self._cure_points(carried)
 
