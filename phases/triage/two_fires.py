@@ -65,5 +65,5 @@ def newer_fire(
 def older_fire_sentence(trouble: Trouble, newer: Trouble) -> str:
     """Return what people are told of the fire that burned before."""
     older = next(issue for issue in trouble.issues if issue.id not in newer.ids)
-    began = f" since {stamp(trouble.about)}" if trouble.about is not None else ""
-    return f"Another failure goes on beside it{began}: {short(older.title, 100)}."
+    since = f" since {stamp(trouble.about)}" if trouble.about is not None else ""
+    return f"Another failure has gone on beside it{since}: {short(older.title, 100)}."
