@@ -19,8 +19,12 @@ class Once(Protocol):
         """
         ...
 
-    async def delete(self, key: str) -> None:
-        """Make the next call the first again. Raises `PortError`."""
+    async def set(self, key: str, seconds: int, value: str) -> None:
+        """Keep the key for `seconds` from now on. Raises `PortError`."""
+        ...
+
+    async def get(self, key: str) -> str | None:
+        """Return its value; None where it is not kept. Raises `PortError`."""
         ...
 
 

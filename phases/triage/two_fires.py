@@ -30,10 +30,10 @@ def newer_fire(
     None where the issues of an alert (`seeds`) are all of the older one, or where that fell with
     the change: then the rest may be what is left of it.
     """
-    out = max((at for at in changed if at >= since), default=None)
-    if out is None or trouble.about is None or out - trouble.about < OLDER_BY:
+    changed_at = max((at for at in changed if at >= since), default=None)
+    if changed_at is None or trouble.about is None or changed_at - trouble.about < OLDER_BY:
         return None
-    own = tuple(issue for issue in trouble.issues if issue.first_seen >= out)
+    own = tuple(issue for issue in trouble.issues if issue.first_seen >= changed_at)
     ids = tuple(issue.id for issue in own)
     if len(own) in (0, len(trouble.issues)) or (seeds and seeds.isdisjoint(ids)):
         return None
@@ -47,7 +47,7 @@ def newer_fire(
         return None  # an earlier change began the older one: going back behind it ends both
     counts, now, events = trouble.minutes.counts, trouble.series.now, sum(i.events for i in own)
     began = min(issue.first_seen for issue in own)
-    before = sum(n for at, n in counts.items() if out - OLDER_BY <= at < out)
+    before = sum(n for at, n in counts.items() if changed_at - OLDER_BY <= at < changed_at)
     older = before / (OLDER_BY / MINUTE)
     first = min((at for at in counts if at > began - MINUTE), default=began)  # a whole minute
     after = sum(n for at, n in counts.items() if at >= first) - events
@@ -55,7 +55,7 @@ def newer_fire(
     loud = events >= max(TOGETHER, AS_LOUD * older * minutes)
     if not loud or older <= 0 or after < BURNS_ON * older * minutes:
         return None
-    since_then = {at: n for at, n in counts.items() if at >= began - MINUTE}
+    since_then = {at: n for at, n in counts.items() if at >= first}
     return replace(
         trouble,
         issues=own,

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from bot.store.incident_store import Store
+from handlers.webhooks.alert_unplaced import POSTING_SECONDS
 from sandbox.faults import Fault
 from tests.support.worlds.alert_webhooks import fires, grouped, paged
 from tests.support.worlds.handlers_world import ALERT_SECRET, House, house
@@ -85,8 +86,15 @@ async def test_the_bots_own_page_that_comes_back_is_not_told(home: House) -> Non
     assert told(home) == []
 
 
-async def test_what_slack_did_not_take_is_sent_again_and_told_then(home: House) -> None:
+async def test_what_slack_did_not_take_is_told_by_a_later_try(home: House, store: Store) -> None:
     home.slack.faults.next("slack.chat.postMessage", Fault(error="fatal_error"))
     assert (await post(home, grouped(nobodys()))).status_code == 503
+    assert (await post(home, grouped(nobodys()))).status_code == 503, "the first may be at it"
+    (key,) = await store.redis.keys("*:unplaced:*")
+    assert 0 < await store.redis.ttl(key) <= POSTING_SECONDS, "nobody has to give it back"
+    await store.redis.delete(key)
     assert (await post(home, grouped(nobodys()))).status_code == 400
+    assert len(told(home)) == 1
+    assert await store.redis.ttl(key) > POSTING_SECONDS
+    await post(home, grouped(nobodys()))
     assert len(told(home)) == 1
