@@ -5,7 +5,6 @@ https://docs.slack.dev/messaging/formatting-message-text#retrieving-messages
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
 from phases.text.cleaning import printable
@@ -35,13 +34,6 @@ _OTHER_TRACKERS = re.compile(
 _LINEAR_ISSUE = re.compile(
     rf"{_HOST}{_PATH}/issue/(?P<id>[a-z][a-z0-9]{{0,9}}-[1-9]\d{{0,7}}){_END}", re.IGNORECASE
 )
-_LIKE = {"\u2212": "-", "\u2043": "-"} | dict.fromkeys("\u2018\u2019\u201a\u201b\u2039\u203a", "'")
-_LIKE |= dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb", '"')
-"""Minus and hyphen bullet, which Unicode counts as no dashes; quotes of every language."""
-_NO_WIDTH = frozenset(
-    chr(code) for code in (*range(0xFE00, 0xFE10), 0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164)
-)
-"""Invisible, and of another category than `Cf`: variation selectors, joiners and fillers."""
 TITLE = 300
 DESCRIPTION = 3000
 
@@ -78,39 +70,6 @@ def _readable(token: re.Match[str]) -> str:
         return label or what.partition(":")[2]
     # `checkout.example.com`, of which Slack made a link by itself: those are a person's words.
     return label if what == f"http://{label}" else what
-
-
-def letters(text: str) -> list[tuple[str, int]]:
-    """Return the letters that were meant, each with its place in `text`.
-
-    Full-width forms, no-break spaces, every kind of dash, curved quotes and foreign digits become
-    the plain ones; what has no width goes. A record keeps the words as they were typed.
-    https://www.unicode.org/reports/tr15/ (compatibility forms),
-    https://www.unicode.org/reports/tr44/#General_Category_Values
-    """
-    meant: list[tuple[str, int]] = []
-    for place, character in enumerate(text):
-        plain_form = character if character.isascii() else unicodedata.normalize("NFKC", character)
-        for letter in plain_form:
-            kind = unicodedata.category(letter)
-            if letter.isascii() or letter in _LIKE:
-                meant.append((_LIKE.get(letter, letter), place))
-            elif kind == "Nd":
-                meant.append((str(unicodedata.digit(letter)), place))
-            elif kind == "Pd":
-                meant.append(("-", place))
-            elif kind.startswith("Z"):
-                meant.append((" ", place))
-            elif kind != "Cf" and letter not in _NO_WIDTH:
-                meant.append((letter, place))
-    return meant
-
-
-def spelled(text: str) -> str:
-    """Return `text` in plain letters, for finding names and ids in it."""
-    if text.isascii():
-        return text
-    return unicodedata.normalize("NFC", "".join(letter for letter, _ in letters(text)))
 
 
 def title(text: str) -> str:

@@ -19,8 +19,8 @@ from handlers.command.grammar import (
     nearest,
     parse,
 )
-from handlers.slack import slack_text
 from phases.record.incident import Severity
+from phases.text.letters import spelled
 
 
 @pytest.mark.parametrize(
@@ -410,7 +410,7 @@ def test_nothing_is_lost(text: str, here: bool, some_open: bool) -> None:
         case Subcommand(name="help") if text.strip().lower() in HELP:
             return
         case Subcommand(name=name):
-            assert slack_text.spelled(text).strip().lower().lstrip(MARKS + " ").startswith(name)
+            assert spelled(text).strip().lower().lstrip(MARKS + " ").startswith(name)
 
 
 @given(st.sampled_from(WITHOUT_TEXT), st.text(min_size=1, max_size=40))
