@@ -15,7 +15,8 @@ _HOST = r"(?:https?://|(?<![\w./@-])(?=[\w-]+\.[\w.-]*[a-z]))(?P<host>[^\s/<>|\"
 """An address's host; without `https://` before it, where it has a dot."""
 _END = r"(?![-_]?[0-9a-z])"
 """Behind a number: letters of other scripts, and what slants a text, are no part of it."""
-_PATH = r"(?:/[^\s/?#<>|\"]+)*?"
+_PATH = r"(?:/(?!-/)[^\s/?#<>|\"]+)*?"
+"""GitLab has `/-/` before `/issues/`, wherever it runs."""
 # https://docs.sentry.io/api/events/retrieve-an-issue/ : /issues/<id>/, also below
 # /organizations/<org>/ or /<org>/<project>/, with /events/<id>/ behind it. An issue's short id is
 # taken in the place of its number.
@@ -25,11 +26,11 @@ _SENTRY_ISSUE = re.compile(
     re.IGNORECASE,
 )
 _OTHER_TRACKERS = re.compile(
-    r"(?:^|\.)(?:github|gitlab|bitbucket|gitea|forgejo|codeberg|linear|atlassian|jira|redmine)"
-    r"(?:\.|$)",
+    r"(?:^|\.)(?:github|gitlab|bitbucket|gitea|forgejo|codeberg|linear|atlassian|jira|redmine"
+    r"|git|code|scm|bugs|bugzilla|youtrack|shortcut)(?:\.|$)",
     re.IGNORECASE,
 )
-"""Trackers whose addresses have `/issues/` and a number, too."""
+"""Trackers whose addresses have `/issues/` and a number, too, and the usual names of one's own."""
 # https://linear.app/docs/issue-identifiers : https://linear.app/acme/issue/ENG-123/title
 _LINEAR_ISSUE = re.compile(
     rf"{_HOST}{_PATH}/issue/(?P<id>[a-z][a-z0-9]{{0,9}}-[1-9]\d{{0,7}}){_END}", re.IGNORECASE
@@ -65,7 +66,8 @@ def _readable(token: re.Match[str]) -> str:
     if what.startswith("!date^"):
         return label or what
     if what.startswith("!"):
-        return f"@{(label or what[1:].partition('^')[0]).lstrip('@')}"
+        group = "group" if what.startswith("!subteam^") else what[1:].partition("^")[0]
+        return f"@{(label or group).lstrip('@')}"
     if what.startswith(("mailto:", "tel:")):
         return label or what.partition(":")[2]
     # `checkout.example.com`, of which Slack made a link by itself: those are a person's words.
