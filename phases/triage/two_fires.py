@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from phases.record.findings import IssueSeen
 from phases.text.wording import short, stamp
 from phases.triage.picture.fire import MINUTE, TOGETHER
 from phases.triage.reading.answers import Trouble
@@ -38,14 +39,19 @@ def newer_fire(
         return None
     if not trouble.minutes.known or trouble.series is None:
         return None
-    if edge_of(*type_and_value(own[0].title)) is not None:
+    if _at_edge(own[0]):
         return None  # at the edge it is mostly the older one in other words
+    if not _at_edge(_older(trouble, ids)) and any(
+        timedelta() <= trouble.about - at <= OLDER_BY for at in changed
+    ):
+        return None  # an earlier change began the older one: going back behind it ends both
     counts, now, events = trouble.minutes.counts, trouble.series.now, sum(i.events for i in own)
     began = min(issue.first_seen for issue in own)
     before = sum(n for at, n in counts.items() if out - OLDER_BY <= at < out)
     older = before / (OLDER_BY / MINUTE)
-    after = sum(n for at, n in counts.items() if at >= began) - events
-    minutes = max((now - began) / MINUTE, 1.0)
+    first = min((at for at in counts if at > began - MINUTE), default=began)  # a whole minute
+    after = sum(n for at, n in counts.items() if at >= first) - events
+    minutes = max((now - first) / MINUTE, 1.0)
     loud = events >= max(TOGETHER, AS_LOUD * older * minutes)
     if not loud or older <= 0 or after < BURNS_ON * older * minutes:
         return None
@@ -64,6 +70,14 @@ def newer_fire(
 
 def older_fire_sentence(trouble: Trouble, newer: Trouble) -> str:
     """Return what people are told of the fire that burned before."""
-    older = next(issue for issue in trouble.issues if issue.id not in newer.ids)
+    older = _older(trouble, newer.ids)
     since = f" since {stamp(trouble.about)}" if trouble.about is not None else ""
     return f"Another failure has gone on beside it{since}: {short(older.title, 100)}."
+
+
+def _older(trouble: Trouble, newer: Sequence[str]) -> IssueSeen:
+    return next(issue for issue in trouble.issues if issue.id not in newer)
+
+
+def _at_edge(issue: IssueSeen) -> bool:
+    return edge_of(*type_and_value(issue.title)) is not None

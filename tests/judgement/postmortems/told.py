@@ -12,7 +12,7 @@ from typing import Any
 from tests.judgement.postmortems.stage import Fire, Story, answer_of, triaged_story
 
 HERE = Path(__file__).parent
-TABLES = ("stories.toml", "batches.toml", "further.toml", "rare.toml", "fresh.toml")
+TABLES = ("stories.toml", "batches.toml", "further.toml", "rare.toml", "fresh.toml", "unseen.toml")
 OURS: dict[str, tuple[str, str]] = {
     "python": ("shop/orders.py:88 create", "shop/wishlist.py"),
     "node": ("src/orders.js:40 save", "src/wish.js"),

@@ -42,6 +42,27 @@ async def test_the_newer_one_is_decided_by_itself_and_the_older_one_is_told() ->
     assert "Bad Gateway" in told
 
 
+@pytest.mark.parametrize("since", [3.6, 4.0, 4.4, 4.8])
+async def test_a_quiet_older_one_is_counted_by_whole_minutes(since: float) -> None:
+    fires = (replace(MAIL, rate=30, since=125), replace(PROFILE, since=since, rate=60))
+    report = await triaged_story(replace(BOTH, fires=fires))
+    assert report.recommendation.choice is Choice.ROLLBACK
+
+
+async def test_what_an_earlier_release_began_is_ended_by_going_back_behind_it() -> None:
+    total = Fire(error="KeyError: 'total'", stack=("shop/cart.py:42 total",), since=48)
+    fires = (
+        replace(total, until=5),
+        replace(total, since=5, releases=("v4",)),
+        replace(PROFILE, releases=("v4",), paths=("/search",)),
+    )
+    releases = (("v4", 5.0), ("v3", 50.0), *BOTH.deploys[1:])
+    report = await triaged_story(replace(BOTH, fires=fires, deploys=releases))
+    assert report.recommendation.choice is Choice.ROLLBACK
+    assert report.recommendation.target is not None
+    assert report.recommendation.target.version == "v2"
+
+
 @pytest.mark.parametrize(
     "fires",
     [
