@@ -22,8 +22,8 @@ from bot.config.catalogue_faults import (
     turn_off_faults,
 )
 from bot.config.settings import Faults, Settings
-from handlers.slack.slack_text import spelled
 from phases.record.service import DeployCommands, DeployWorkflow, Service
+from phases.text.letters import spelled
 
 DEFAULT = "default"
 """The one service of a bot without a catalogue."""

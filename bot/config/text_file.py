@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 
 from bot.config.settings import Faults
-from handlers.slack.slack_text import spelled
+from phases.text.letters import spelled
 
 
 def read(path: Path) -> str:

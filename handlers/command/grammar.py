@@ -180,6 +180,9 @@ def parse(
         return Ambiguous(meant, Declare(text))
     if not rest.read and (close := SYNONYMS.get(name) or nearest(name)) is not None:
         return Near(text, close, Declare(text))
+    ids = _merged(parts_of(rest.read, numbers=r"#\d{1,7}"))
+    if name in NAMES and len(ids) > 1 and all(ids):  # it takes one incident
+        return Near(text, name, Declare(text))
     one_word = name in WITH_ONE_WORD and len(_apart_from_ids(parts_of(rest.read))[1]) <= 1
     if one_word and not _SYMPTOM.search(rest.read):
         return Near(text, name, Declare(text))
@@ -329,8 +332,8 @@ def _severity(parts: list[str]) -> Subcommand | None:
 
 
 def _lead(parts: list[str]) -> Subcommand | None:
-    """Read `lead` (take it) and `lead @someone` (give it), with an id before or after."""
-    ids, others = _apart_from_ids(parts)
+    """Read `lead` (take it) and `lead to @someone` (give it), with an id before or after."""
+    ids, others = _apart_from_ids([part for part in parts if part.lower() not in JOINING])
     people = [person for part in others if (person := _PERSON.fullmatch(part))]
     if len(ids) > 1 or len(people) > 1 or len(people) != len(others):
         return None

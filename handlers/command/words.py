@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from handlers.slack import slack_text
+from phases.text.letters import plain_letters, spelled
 from phases.text.wording import word_list
 
 MARKS = "\"'`*_~()[]{}「」『』【】〈〉《》"
@@ -53,7 +53,7 @@ def parts_of(read: str, *, numbers: str = "") -> list[str]:
 
 def incident_id(text: str) -> str | None:
     """Read `inc-42`, `INC 0042` and `#inc-0042-the-till-is-stuck` as the same incident."""
-    id = ID.fullmatch(slack_text.spelled(text).strip().strip(MARKS + STOPS))
+    id = ID.fullmatch(spelled(text).strip().strip(MARKS + STOPS))
     return canonical_id(id) if id else None
 
 
@@ -69,8 +69,7 @@ class Words:
     @classmethod
     def of(cls, typed: str) -> Self:
         letters = [
-            (" " if letter.isspace() else letter, place)
-            for letter, place in slack_text.letters(typed)
+            (" " if letter.isspace() else letter, place) for letter, place in plain_letters(typed)
         ]
         begin, end = 0, len(letters)
         while begin < end and letters[begin][0] in MARKS + " ":

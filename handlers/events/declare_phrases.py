@@ -7,12 +7,13 @@ minutes, none on the messages of bots, and none in the channels of incidents.
 import re
 from typing import Any
 
-from handlers.slack import message_text, slack_text
+from handlers.slack import message_text
 from handlers.slack.channel_names import reference
 from handlers.slack.context import Context
 from handlers.slack.listening import first_delivery, listens
 from handlers.views import notes
 from phases.record.incident import Incident
+from phases.text.letters import spelled
 
 OFFER_SECONDS = 600  # contract: one offer a channel in 10 minutes
 INCIDENTS_NAMED = 3
@@ -41,7 +42,7 @@ _MARKS = re.compile(r"(?<!\w)[*_`]+|[*_`]+(?!\w)")
 def sounds_like_fire(text: str) -> bool:
     """Return whether a message holds one of the phrases. Quoted lines are somebody else's words."""
     own = (line for line in text.splitlines() if not line.lstrip().startswith((">", "&gt;")))
-    words = _MARKS.sub("", _STRUCK.sub(" ", slack_text.spelled("\n".join(own))))
+    words = _MARKS.sub("", _STRUCK.sub(" ", spelled("\n".join(own))))
     return PHRASES.search(" ".join(words.split())) is not None
 
 

@@ -16,6 +16,7 @@ from handlers.slack import slack_text
 from phases.ports.ports import Catalogue, ErrorTracker, PortError
 from phases.ports.tracker_values import IssueRow
 from phases.record.service import Service
+from phases.text.letters import spelled
 
 ASK_SECONDS = 0.7  # of the 3 s in which Slack wants its ack; a dispatch needs up to 2
 AT_MOST = 5
@@ -74,7 +75,7 @@ def named(text: str, catalogue: Catalogue) -> Named:
     services = catalogue.all()
     teams = {service.linear_team.upper() for service in services if service.linear_team}
     projects = {slug.upper() for service in services for slug in service.sentry}
-    text = slack_text.spelled(text)
+    text = spelled(text)
     sentry = [id for id in slack_text.sentry_short_ids(text) if id.rpartition("-")[0] in projects]
     linear = list(slack_text.linear_issues(text))
     taken: list[str] = []
@@ -133,8 +134,8 @@ async def adopt(
     known = [row for row in rows.values() if isinstance(row, IssueRow)]
     services = [s for row in known if (s := catalogue.by_sentry_project(row.project)) is not None]
     # `shop-3` may be a machine: only an id that is written as Sentry writes it is noted as unknown.
-    spelled = slack_text.spelled(text)
-    lost = [id for id in issues.short_ids if id in spelled and rows.get(id, UNKNOWN) is UNKNOWN]
+    written = spelled(text)
+    lost = [id for id in issues.short_ids if id in written and rows.get(id, UNKNOWN) is UNKNOWN]
     return Adopted(
         seeds=tuple(dict.fromkeys((*issues.ids, *(row.id for row in known)))),
         service=services[0] if len({s.name for s in services}) == 1 else None,

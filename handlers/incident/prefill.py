@@ -20,6 +20,7 @@ from handlers.views.forms import Prefill
 from phases.ports.ports import Catalogue
 from phases.record.incident import Severity
 from phases.record.service import Service
+from phases.text.letters import spelled
 from phases.text.wording import short
 
 READ_SECONDS = 0.8
@@ -55,7 +56,7 @@ _MESSAGE = re.compile(
 
 def severity_named(text: str) -> Severity | None:
     """Return the severity that a text names; None where it names none, or several."""
-    words = _LINK.sub(" ", slack_text.spelled(text))
+    words = _LINK.sub(" ", spelled(text))
     levels = {min(max(int(number), 1), 4) for number in _LEVEL.findall(words)}
     if not levels:
         levels = {_LEVELS[word.casefold()].value for word in _WORD.findall(words)}
@@ -68,7 +69,7 @@ def only_links(text: str) -> bool:
 
 def labelled_service(text: str, catalogue: Catalogue) -> Service | None:
     """Return the service of a label, as alerts write it: `service = checkout`."""
-    labels = [(label.casefold(), name) for label, name in _LABEL.findall(slack_text.spelled(text))]
+    labels = [(label.casefold(), name) for label, name in _LABEL.findall(spelled(text))]
     for label in _LABELS:
         known = (catalogue.get(name) for of, name in labels if of == label)
         named = {service.name: service for service in known if service is not None}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handlers.slack.slack_text import spelled
+from phases.text.letters import spelled
 
 # https://docs.slack.dev/reference/objects/conversation-object: ids begin with C, or with G.
 _ID = re.compile(r"[CG][A-Z0-9]{4,20}")

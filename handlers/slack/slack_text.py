@@ -5,7 +5,6 @@ https://docs.slack.dev/messaging/formatting-message-text#retrieving-messages
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
 from phases.text.cleaning import printable
@@ -16,7 +15,8 @@ _HOST = r"(?:https?://|(?<![\w./@-])(?=[\w-]+\.[\w.-]*[a-z]))(?P<host>[^\s/<>|\"
 """An address's host; without `https://` before it, where it has a dot."""
 _END = r"(?![-_]?[0-9a-z])"
 """Behind a number: letters of other scripts, and what slants a text, are no part of it."""
-_PATH = r"(?:/[^\s/?#<>|\"]+)*?"
+_PATH = r"(?:/(?!-/)[^\s/?#<>|\"]+)*?"
+"""GitLab has `/-/` before `/issues/`, wherever it runs."""
 # https://docs.sentry.io/api/events/retrieve-an-issue/ : /issues/<id>/, also below
 # /organizations/<org>/ or /<org>/<project>/, with /events/<id>/ behind it. An issue's short id is
 # taken in the place of its number.
@@ -26,22 +26,15 @@ _SENTRY_ISSUE = re.compile(
     re.IGNORECASE,
 )
 _OTHER_TRACKERS = re.compile(
-    r"(?:^|\.)(?:github|gitlab|bitbucket|gitea|forgejo|codeberg|linear|atlassian|jira|redmine)"
-    r"(?:\.|$)",
+    r"(?:^|\.)(?:github|gitlab|bitbucket|gitea|forgejo|codeberg|linear|atlassian|jira|redmine"
+    r"|git|code|scm|bugs|bugzilla|youtrack|shortcut)(?:\.|$)",
     re.IGNORECASE,
 )
-"""Trackers whose addresses have `/issues/` and a number, too."""
+"""Trackers whose addresses have `/issues/` and a number, too, and the usual names of one's own."""
 # https://linear.app/docs/issue-identifiers : https://linear.app/acme/issue/ENG-123/title
 _LINEAR_ISSUE = re.compile(
     rf"{_HOST}{_PATH}/issue/(?P<id>[a-z][a-z0-9]{{0,9}}-[1-9]\d{{0,7}}){_END}", re.IGNORECASE
 )
-_LIKE = {"\u2212": "-", "\u2043": "-"} | dict.fromkeys("\u2018\u2019\u201a\u201b\u2039\u203a", "'")
-_LIKE |= dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb", '"')
-"""Minus and hyphen bullet, which Unicode counts as no dashes; quotes of every language."""
-_NO_WIDTH = frozenset(
-    chr(code) for code in (*range(0xFE00, 0xFE10), 0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164)
-)
-"""Invisible, and of another category than `Cf`: variation selectors, joiners and fillers."""
 TITLE = 300
 DESCRIPTION = 3000
 
@@ -73,44 +66,12 @@ def _readable(token: re.Match[str]) -> str:
     if what.startswith("!date^"):
         return label or what
     if what.startswith("!"):
-        return f"@{(label or what[1:].partition('^')[0]).lstrip('@')}"
+        group = "group" if what.startswith("!subteam^") else what[1:].partition("^")[0]
+        return f"@{(label or group).lstrip('@')}"
     if what.startswith(("mailto:", "tel:")):
         return label or what.partition(":")[2]
     # `checkout.example.com`, of which Slack made a link by itself: those are a person's words.
     return label if what == f"http://{label}" else what
-
-
-def letters(text: str) -> list[tuple[str, int]]:
-    """Return the letters that were meant, each with its place in `text`.
-
-    Full-width forms, no-break spaces, every kind of dash, curved quotes and foreign digits become
-    the plain ones; what has no width goes. A record keeps the words as they were typed.
-    https://www.unicode.org/reports/tr15/ (compatibility forms),
-    https://www.unicode.org/reports/tr44/#General_Category_Values
-    """
-    meant: list[tuple[str, int]] = []
-    for place, character in enumerate(text):
-        plain_form = character if character.isascii() else unicodedata.normalize("NFKC", character)
-        for letter in plain_form:
-            kind = unicodedata.category(letter)
-            if letter.isascii() or letter in _LIKE:
-                meant.append((_LIKE.get(letter, letter), place))
-            elif kind == "Nd":
-                meant.append((str(unicodedata.digit(letter)), place))
-            elif kind == "Pd":
-                meant.append(("-", place))
-            elif kind.startswith("Z"):
-                meant.append((" ", place))
-            elif kind != "Cf" and letter not in _NO_WIDTH:
-                meant.append((letter, place))
-    return meant
-
-
-def spelled(text: str) -> str:
-    """Return `text` in plain letters, for finding names and ids in it."""
-    if text.isascii():
-        return text
-    return unicodedata.normalize("NFC", "".join(letter for letter, _ in letters(text)))
 
 
 def title(text: str) -> str:

@@ -27,8 +27,6 @@ from phases.text.wording import counted
 KNOWN = "Alertmanager, Grafana, Datadog, PagerDuty (V3) or our own (service, title, status, key)"
 MOST = 200
 """So many alerts of one body are read; a group of Alertmanager's has no limit by itself."""
-NOT_YET = datetime(1, 1, 2, tzinfo=UTC)
-"""Go's zero time, which Alertmanager sends as the end of what still fires, is before it."""
 OUR_PAGE = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 """The key of a page that the bot itself sent: its incident's ULID (`bot/performers/notify.py`)."""
 STATES = ("firing", "resolved")
@@ -125,7 +123,7 @@ class _Group(Body):
 
 def _alert_time(alert: _GroupAlert) -> datetime | None:
     ended = alert.endsAt if alert.status == "resolved" else None
-    return ended if ended is not None and ended > NOT_YET else alert.startsAt
+    return ended or alert.startsAt
 
 
 class _LegacyGrafana(Body):

@@ -63,7 +63,7 @@ class Body(BaseModel):
     @classmethod
     def _number(cls, value: Any) -> Any:
         """Read `SEV2` as 2."""
-        if isinstance(value, str) and value.strip().upper().removeprefix("SEV").isdigit():
+        if isinstance(value, str) and value.strip().upper().removeprefix("SEV").isdecimal():
             return int(value.strip().upper().removeprefix("SEV"))
         return value
 

@@ -19,13 +19,17 @@ _MARK = re.compile(
     r"\s*\[(?P<test>TEST)\]"
     r"|\s*\[(?P<priority>P[1-5])\]"
     r"|\s*\[(?P<state>(?:re-?)?(?:triggered|warn(?:ing)?|no[ -]?data|recovered|resolved|ok|"
-    r"renotify|monitor alert|monitor error)\b)[^\]]{0,1000}\]",
+    r"renotify|monitor alert|monitor error)\b)(?: on \{(?P<scope>[^\]{}]{0,1000})\})?"
+    r"[^\]]{0,1000}\]",
     re.IGNORECASE,
 )
 """What Datadog writes before a monitor's name: `[P2] [Recovered on {host:a}] CPU is high`.
 
-The priority first, where the monitor has one; `[TEST]` for its *Test Notifications*.
-https://docs.datadoghq.com/monitors/notify/, https://docs.datadoghq.com/monitors/guide/
+The priority first, where the monitor has one; `[TEST]` for its *Test Notifications*. Between the
+braces stand the tags of the group that fires (`include_tags`, which is on by default): all that the
+default payload tells of service and environment.
+https://docs.datadoghq.com/monitors/notify/, https://docs.datadoghq.com/monitors/guide/,
+https://docs.datadoghq.com/api/latest/monitors/
 """
 _OVER = frozenset({"recovered", "resolved", "ok"})
 _AGAIN = ("re-", "renotify")
@@ -81,11 +85,13 @@ class Datadog(Body):
     event_url: Word = ""
 
     def alerts(self) -> Iterator[HeardAlert]:
-        labels = {
-            name.strip(): value.strip()
-            for name, _, value in (tag.partition(":") for tag in self.tags)
-        }
         marks, title = _marks(self.title)
+        scope = marks.get("scope", "")
+        labels = {  # the group's own tags go before those of the monitor
+            name.strip(): value.strip()
+            for name, _, value in (tag.partition(":") for tag in (*self.tags, *scope.split(",")))
+            if name.strip()
+        }
         state = (self.alert_transition or marks.get("state", "")).strip().casefold()
         kind = (self.alert_type or self.event_type).casefold()
         message = self.message or self.body
@@ -93,7 +99,7 @@ class Datadog(Body):
         yield HeardAlert(
             system="Datadog",
             title=title,
-            key=f"Datadog:{self.alert_cycle_key or self.aggreg_key or self.alert_id or title}",
+            key=f"Datadog:{self._key(title, scope)}",
             firing=state not in _OVER and kind not in ("success", "recovery"),
             names=(*([self.service] if self.service else []), *names_of(labels)),
             environment=first(labels, PLACES),
@@ -107,6 +113,11 @@ class Datadog(Body):
             test="test" in marks,
             key_of_fire=bool(self.alert_cycle_key) or state.startswith(_AGAIN),
         )
+
+    def _key(self, title: str, scope: str) -> str:
+        """Return what names this alert; without a key of its own the group tells it from others."""
+        own = self.alert_cycle_key or self.aggreg_key
+        return own or " ".join(filter(None, (self.alert_id or title, scope)))
 
 
 def _marks(title: str) -> tuple[dict[str, str], str]:
@@ -129,6 +140,6 @@ def _plain_text(text: str) -> str:
 
 def _milliseconds(text: str) -> datetime | None:
     """Return a time in milliseconds since 1970, as Datadog's `$DATE` is."""
-    if not text.strip().isdigit() or len(text.strip()) > 14:
+    if not text.strip().isdecimal() or len(text.strip()) > 14:
         return None
     return datetime.fromtimestamp(int(text) / 1000, UTC)

@@ -43,7 +43,7 @@ IssueId = Annotated[str, StringConstraints(pattern=r"^\d{1,20}$")]
 class DeployBody(BaseModel):
     """The body as CI sends it. Sentry's issue ids are its numbers, not its short ids."""
 
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True, str_strip_whitespace=True)
 
     service: str = Field(min_length=1, max_length=200)
     # npm and its tools write a tag as `@acme/shop@1.4.0`:

@@ -164,10 +164,12 @@ def _time_or_none(value: Any, read: ValidatorFunctionWrapHandler) -> datetime | 
         at: datetime | None = read(value)
     except ValidationError:
         return None
-    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+    at = at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+    return at if at is None or at.year > 1970 else None
 
 
 Foreign = Annotated[Word, AfterValidator(foreign)]
 """Text of another program, in which nothing mentions anybody in Slack."""
 Time = Annotated[datetime | None, WrapValidator(_time_or_none)]
-"""A time; None where what stands there is none. Without a zone it is UTC."""
+"""A time; None where what stands there is none: Go's zero time is of the year 1, that of others of
+1970. Without a zone it is UTC."""

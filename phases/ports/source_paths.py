@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
-from phases.ports.library_paths import library_of
+from phases.ports.library_paths import is_language_file, library_of
 from phases.text.wording import word_list
 
 _ASYNC = re.compile(r"^async\s+", re.IGNORECASE)
@@ -143,6 +143,8 @@ class PathIndex:
         bare = not re.search(r"[/\\]", file)
         if bare and (_PACKAGE.match(built_at) or library_of(built_at) is not None):
             file = built_at
+        if is_language_file(file):
+            return []
         matches = [m for m in self.find(file, module) if m.quality >= FITS_FROM]
         if not matches and (name := _AT_THE_ROOT.sub("", file)) not in (file, *_EVERYWHERE):
             matches = [m for m in self.find(name) if m.quality >= FITS_FROM]

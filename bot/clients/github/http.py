@@ -84,7 +84,9 @@ class GitHubHttp(Http):
         if json_of(answer) is None:
             return super().refusal(answer, scope)  # a page of a wall, which knows no permissions
         text = redact(forbidden(scope, reason))
-        return HttpError(SYSTEM, text, status=403, said=reason)
+        error = HttpError(SYSTEM, text, status=403, said=reason)
+        error.mend = _not_a_permission(answer, reason)
+        return error
 
     def _slow_down(self, answer: httpx.Response) -> HttpError:
         wait = retry_after(answer.headers)
@@ -145,6 +147,21 @@ def forbidden(permission: str | None, reason: str) -> str:
         text = f"our token may not do this in GitHub: it needs {permission}"
         return f"{text} ({reason})" if reason else text
     return f"GitHub refuses it ({reason})"
+
+
+def _not_a_permission(answer: httpx.Response, reason: str) -> str:
+    """Return what helps where an organization keeps out a token that has every permission.
+
+    `X-GitHub-SSO: required; url=…` is the page on which a person lets it in:
+    https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api
+    """
+    sso, _, page = answer.headers.get("X-GitHub-SSO", "").partition("; url=")
+    if sso == "required":
+        where = f": {page}" if page.startswith("https://") else ""
+        return f"GITHUB_TOKEN: authorize it for the organization's single sign-on{where}"
+    if "ip allow list" in reason.lower():
+        return "put the address that the bot calls from on the organization's IP allow list"
+    return ""
 
 
 def _slow_down_text(seconds: float) -> str:

@@ -93,9 +93,11 @@ class FrameShape(Shape):
             module=module,
             context=tuple(around[:CONTEXT_LINES]),
             host=host_of(built_at)[:100],
-            path=built_at[:300]
-            if built_at.startswith("package:")
-            else "/".join(written_parts(built_at)[-LOOKED_AT:]),
+            path=(
+                built_at
+                if built_at.startswith("package:")
+                else in_library(built_at) or "/".join(written_parts(built_at)[-LOOKED_AT:])
+            )[:300],
         )
 
 

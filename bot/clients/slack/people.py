@@ -13,10 +13,10 @@ from bot.clients.cache import Cache
 from bot.clients.slack.client import Slack
 from bot.clients.slack.errors import SlackRefused
 from bot.clients.slack.listing import Listing
-from handlers.slack.slack_text import spelled
 from phases.ports.ports import Person, PortError
 from phases.record.service import Service
 from phases.text.cleaning import FORGOTTEN, SOMEBODY
+from phases.text.letters import spelled
 
 CACHED_SECONDS = 3600  # rules, Who may: users.info, cached an hour
 SLACKBOT = "USLACKBOT"  # Slack calls it no bot

@@ -12,6 +12,7 @@ from phases.ports.source_values import Commit
 from phases.record.going_back import Quote
 from phases.record.incident import Entry, Incident
 from phases.text.cleaning import foreign
+from phases.text.letters import spelled
 from phases.text.wording import short
 
 QUOTED = 140
@@ -27,8 +28,8 @@ _BACK = (
     r"|rollbacks?|revert(?:ed|ing)?|go(?:ing)? back|downgrad(?:e|ed|ing))"
 )
 _DO_NOT = (
-    r"(?:do not|don['’]?t|never|must ?n[o'’]t|must not|should ?n[o'’]?t|should not|cannot|can['’]?t"
-    r"|can not|could ?n[o'’]?t|could not|may not|won['’]?t be able to|(?:un|not )able to"
+    r"(?:do not|don'?t|never|must ?n[o']t|must not|should ?n[o']?t|should not|cannot|can'?t"
+    r"|can not|could ?n[o']?t|could not|may not|won'?t be able to|(?:un|not )able to"
     r"|not (?:safe|possible|allowed) to|impossible to|unsafe to|dangerous to|refuse to|avoid"
     r"|please not?|under no circumstances|no way to|stop)"
 )
@@ -41,12 +42,12 @@ _WARNINGS = (
     rf"\W+{_BACK}\b",
     rf"\b(?:no|not an?|without an?y?) {_BACK}(?: (?:possible|allowed|please|here|of this))?"
     r"(?= (?:possible|allowed|please|here|of this|from|after|below|past)|\s*(?:[.!:,;)]|$))",
-    rf"\b{_BACK}(?: of \S+| to \S+)? (?:is|are|would be|will be|isn['’]?t|is not|are not|not)"
+    rf"\b{_BACK}(?: of \S+| to \S+)? (?:is|are|would be|will be|isn'?t|is not|are not|not)"
     r"(?: \w+)? ?(?:unsafe|impossible|dangerous|forbidden|no option|(?:not )?an option"
     r"|(?:not )?(?:safe|possible|allowed|supported))",
     rf"\b{_BACK}(?: \w+)? (?:will|would|could|may|can)"
     r" (?:lose|destroy|corrupt|break|delete|drop)\b",
-    r"\b(?:can['’]?t|cannot|can not|not|never) be (?:undone|reverted|rolled back|reversed"
+    r"\b(?:can'?t|cannot|can not|not|never) be (?:undone|reverted|rolled back|reversed"
     r"|downgraded|taken back)\b",
     rf"\b(?:irreversible|non-?reversible|not reversible|one[- ]way|destructive"
     rf"|(?:not |non-?)backwards?[- ]compatible|backwards?[- ]incompatible)\b(?:\W+\w+)?"
@@ -88,7 +89,7 @@ def _warning_pattern() -> re.Pattern[str]:
 
 
 _DENIED = re.compile(
-    r"(?:\b(?:no|not|nothing|isn['’]?t|aren['’]?t|without|never|none|neither|kein\w*|nicht|ohne)"
+    r"(?:\b(?:no|not|nothing|isn'?t|aren'?t|without|never|none|neither|kein\w*|nicht|ohne)"
     r"(?: (?:an?|any|is|are|the|eine?|about|of))*\s)$",
     re.IGNORECASE,
 )
@@ -97,13 +98,13 @@ _ONLY_NAMES = re.compile(
     r"irrevers|non-?revers|not revers|one[- ]way|destructive|compatib|unumkehr", re.IGNORECASE
 )
 _HARMLESS = re.compile(
-    r"(?:do not|don['’]?t) (?:hesitate|be afraid|forget|wait|be shy|fear|think twice|need)"
+    r"(?:do not|don'?t) (?:hesitate|be afraid|forget|wait|be shy|fear|think twice|need)"
     r"|(?:no|not a) (?:reason|need|harm|problem|risk|trouble|issue)|no longer (?:un)?safe"
     r"|(?:rollback|roll back|revert)\w* (?:is|was|would be) (?:perfectly |totally |quite )?"
     r"(?:safe|fine|ok(?:ay)?|possible)\b"
     r"|no rollbacks? (?:needed|required|necessary|yet|so far|happened|was|were|has|have|in )"
-    r"|why (?:do|did|can|don['’]?t|didn['’]?t|can['’]?t)\b"
-    r"|\bif (?:we|you|it) (?:do not|don['’]?t|can['’]?t)"
+    r"|why (?:do|did|can|don'?t|didn'?t|can'?t)\b"
+    r"|\bif (?:we|you|it) (?:do not|don'?t|can'?t)"
     r"|until (?:\w+ ){0,3}(?:said|confirmed|agreed)|without (?:having to |needing to )?roll",
     re.IGNORECASE,
 )
@@ -124,14 +125,15 @@ def warning_in(text: str, *, code: bool = False) -> str:
     """
     for match in _SENTENCE.finditer(text[:READ]):
         sentence = " ".join(match.group().split())
-        if not sentence or "?" in sentence[-3:] or "？" in sentence[-2:]:
+        read = spelled(sentence)
+        if not read or "?" in read[-3:]:
             continue
-        warning = _warning_pattern().search(sentence)
-        if warning is None or _HARMLESS.search(sentence) or _OF_A_DATABASE.search(sentence):
+        warning = _warning_pattern().search(read)
+        if warning is None or _HARMLESS.search(read) or _OF_A_DATABASE.search(read):
             continue
-        if code and _OF_CODE.search(sentence):
+        if code and _OF_CODE.search(read):
             continue
-        before = sentence[: warning.start()]
+        before = read[: warning.start()]
         if _ONLY_NAMES.search(warning.group()) and _DENIED.search(before):
             continue
         return short(sentence.strip(' -*#>_`"“”'), QUOTED)

@@ -5,9 +5,11 @@ Refused rights bring advice about rights, and nothing is made up.
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from bot.clients.advice import REINSTALL, SLACK_TOKEN, advice, at_start
+from bot.clients.github.http import Rest
 from bot.clients.http.errors import HttpError
 from bot.clients.linear.client import LinearError
 from bot.clients.slack.errors import SlackRefused
@@ -45,6 +47,30 @@ def test_other_troubles_bring_no_advice_about_rights(error: HttpError) -> None:
 
 def test_what_is_known_to_help_on_the_way_is_said() -> None:
     assert advice(http(None, mend="SSL_CERT_FILE: a file"), SCOPES) == "SSL_CERT_FILE: a file"
+
+
+SSO = "https://github.com/orgs/acme/sso?authorization_request=A1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "said", "helps"),
+    [
+        ({"X-GitHub-SSO": f"required; url={SSO}"}, "Resource protected by organization SAML", SSO),
+        ({}, "the `acme` organization has an IP allow list enabled", "IP allow list"),
+        ({}, "Resource not accessible by personal access token", SCOPES),
+    ],
+)
+async def test_what_an_organization_keeps_out_needs_no_permission(
+    headers: dict[str, str], said: str, helps: str
+) -> None:
+    asked = httpx.Request("GET", "https://api.github.com/repos/acme/shop")
+    answer = httpx.Response(403, headers=headers, json={"message": said}, request=asked)
+    rest = Rest("https://api.github.com", "github_pat_abcdefgh", {})
+    error = rest.refusal(answer, "Contents: read")
+    await rest.aclose()
+    assert isinstance(error, PortError)
+    assert helps in advice(error, SCOPES)
+    assert (advice(error, SCOPES) == SCOPES) is (helps == SCOPES)
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from handlers.command.grammar import (
     nearest,
     parse,
 )
-from handlers.slack import slack_text
 from phases.record.incident import Severity
+from phases.text.letters import spelled
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,12 @@ from phases.record.incident import Severity
         ("lead", True, Subcommand("lead")),
         ("lead <@U0BOB|bob>", True, Subcommand("lead", person="U0BOB")),
         ("lead @carol", True, Near("lead @carol", "lead", Declare("lead @carol"))),
+        ("lead to <@U0BOB>", True, Subcommand("lead", person="U0BOB")),
         ("lead time is growing", True, Declare("lead time is growing")),
+        *(
+            (f"resolve {two}", False, Near(f"resolve {two}", "resolve", Declare(f"resolve {two}")))
+            for two in ("INC-0042 INC-0043", "#42, #43", "INC-42 and INC-43")
+        ),
         ("update cards work again", True, Subcommand("update", text="cards work again")),
         (
             "update INC-0042 cards work again",
@@ -302,6 +307,7 @@ def test_words_that_say_nothing_more_open_no_incident(text: str, means: object) 
         ("incident status", Subcommand("status")),
         ("please resolve", Subcommand("resolve")),
         ("take the lead", Subcommand("lead")),
+        ("give the lead to <@U0BOB>", Subcommand("lead", person="U0BOB")),
         ("show me the timeline", Subcommand("timeline")),
         ("set severity to 2", SEV2),
         ("P2", SEV2),
@@ -410,7 +416,7 @@ def test_nothing_is_lost(text: str, here: bool, some_open: bool) -> None:
         case Subcommand(name="help") if text.strip().lower() in HELP:
             return
         case Subcommand(name=name):
-            assert slack_text.spelled(text).strip().lower().lstrip(MARKS + " ").startswith(name)
+            assert spelled(text).strip().lower().lstrip(MARKS + " ").startswith(name)
 
 
 @given(st.sampled_from(WITHOUT_TEXT), st.text(min_size=1, max_size=40))

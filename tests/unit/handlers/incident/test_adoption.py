@@ -151,6 +151,12 @@ def test_a_linear_link_ends_where_its_number_does(link: str, behind: str) -> Non
             (),
         ),
         ("https://github.acme.internal/acme/shop/issues/12", (), ()),
+        # GitLab, Gitea and GitHub Enterprise under a company's own names.
+        (
+            "https://work.acme.com/shop/web/-/issues/5 https://git.acme.com/shop/web/issues/6",
+            (),
+            (),
+        ),
         ("https://example.com/login?next=/issues/41", (), ()),
         ("https://acme.sentry.io/issues/41abc and https://acme.sentry.io/issues/views/7", (), ()),
         ("and/or /issues/43", (), ()),

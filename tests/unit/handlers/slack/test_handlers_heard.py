@@ -20,6 +20,7 @@ from handlers.slack.background import Tasks
         ("ask <@U0ALICE|alice> in <#C1|general>", "ask <@U0ALICE> in #general"),
         ("status <#C0PRIVATE|> <#C0PRIVATE>", "status #C0PRIVATE #C0PRIVATE"),
         ("<!here> <!subteam^S1|@ops> <!channel|channel>", "@here @ops @channel"),
+        ("<!subteam^S1> knows", "@group knows"),
         ("<mailto:a@b.example|a@b.example>", "a@b.example"),
         ("<tel:+4930123|+49 30 123>", "+49 30 123"),
         # Slack makes a link of a domain by itself; a label of a person's is no address.

@@ -184,6 +184,13 @@ def test_what_stands_beside_an_alarm_in_an_odd_shape_loses_none(body: Any, field
     assert (heard.firing, heard.names) == (True, ("shop",))
 
 
+@pytest.mark.parametrize("zero", ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", 0])
+def test_a_zero_time_is_no_beginning(zero: object) -> None:
+    alert = fires()
+    alert["startsAt"] = zero
+    assert only(grouped(alert)).at is None
+
+
 def test_a_label_without_a_value_is_none() -> None:
     alert = fires()
     alert["labels"] |= {"severity": None, "pod": None}
@@ -215,6 +222,22 @@ def test_a_title_of_datadogs_tells_state_and_priority(
     heard = only(monitored(title))
     assert (heard.title, heard.firing, heard.severity) == (name, firing, severity)
     assert only(monitored(title, alert_transition="")).firing is firing
+
+
+def test_the_group_that_fires_is_read_from_the_title_of_datadogs_default_payload() -> None:
+    """`include_tags` of https://docs.datadoghq.com/api/latest/monitors/ is on by default."""
+    title = "[P1] [Triggered on {env:staging,service:shop}] Errors"
+    heard = only(monitored(title, tags=None))
+    assert (heard.names, heard.environment, heard.title) == (("shop",), "staging", "Errors")
+    # The monitor's own tags, too, are among `$TAGS`.
+    assert only(monitored(title)).environment == "staging"
+    over = only(monitored(title.replace("Triggered", "Recovered"), tags=None))
+    other = only(monitored(title.replace("staging", "production"), tags=None))
+    assert over.key == heard.key != other.key
+
+
+def test_a_date_that_is_no_number_is_not_told() -> None:
+    assert only(monitored(date="1795316520²", last_updated=None)).at is None
 
 
 def test_the_state_is_that_of_the_transition_where_the_title_says_another() -> None:

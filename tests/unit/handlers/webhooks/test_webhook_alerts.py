@@ -39,6 +39,13 @@ def sign(raw: bytes, secret: str) -> str:
     return hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
 
 
+async def test_half_an_emoji_in_a_body_loses_no_alarm(home: House) -> None:
+    """JavaScript cuts after so many UTF-16 units, and writes `\\ud83d` of what is left."""
+    raw = rb'{"service":"shop","title":"Orders fail \ud83d","status":"firing","key":"\\ud83d"}'
+    answer = await post(home, None, raw=raw)
+    assert (answer.status_code, answer.json()["incident"]) == (200, "INC-0001")
+
+
 # --- whose they are -------------------------------------------------------------------------------
 
 

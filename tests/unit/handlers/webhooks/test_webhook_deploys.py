@@ -97,6 +97,7 @@ async def test_a_finished_deploy_is_known_and_watched_once(home: House, store: S
         ({"version": "@acme/shop@1.4.0"}, ("@acme/shop@1.4.0", None)),
         ({"commit": "AB" * 20}, ("1.4.0", "ab" * 20)),
         ({"commit": ""}, ("1.4.0", None)),
+        ({"version": "1.4.0\n", "commit": f" {'ab' * 20}\r\n"}, ("1.4.0", "ab" * 20)),
         ({"version": 812}, ("812", None)),
         ({"environment": "Production"}, ("1.4.0", None)),
     ],

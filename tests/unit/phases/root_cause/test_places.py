@@ -154,6 +154,9 @@ CASES: list[tuple[Frame, str | None]] = [
     (Frame(file="cart.dart", path="package:bloc/src/ui/cart.dart"), None),
     (Frame(file="lib.rs", path="build/crates/pay/src/lib.rs"), "crates/pay/src/lib.rs"),
     (Frame(file="<anonymous>"), None),
+    (Frame(file="/usr/local/go/src/pkg/price/price.go"), None),
+    (Frame(file="/root/.rustup/toolchains/stable/lib/rustlib/src/rust/src/charge.rs"), None),
+    (Frame(file="org-dartlang-sdk:///mobile/lib/src/cart.dart"), None),
     (Frame(file="?"), None),
 ]
 

@@ -248,7 +248,17 @@ def test_what_kind_of_file_it_is(path: str, kind: str) -> None:
         ("/usr/lib/ruby/gems/3.2.0/gems/rack-2.2.3/lib/rack.rb", "rack"),
         ("/go/pkg/mod/github.com/lib/pq@v1.10.9/conn.go", "github.com/lib/pq"),
         ("/home/u/.cargo/registry/src/index.crates.io-6f17/serde-1.0.2/src/de.rs", "serde"),
+        ("/go/pkg/mod/go.uber.org/zap@v1.27.0/logger.go", "go.uber.org/zap"),
+        ("k8s.io/client-go@v0.29.0/rest/client.go", "k8s.io/client-go"),  # with -trimpath
+        ("/app/vendor/k8s.io/klog/klog.go", "k8s.io/klog"),
         ("/app/vendor/guzzlehttp/guzzle/src/Client.php", "guzzlehttp/guzzle"),
+        ("/b/bundler/gems/acme-sdk-f00ba4c3d4e5/lib/acme/client.rb", "acme-sdk"),
+        ("/D/SourcePackages/checkouts/Alamofire/Source/Client.swift", "alamofire"),
+        ("/Users/ci/shop/Pods/Kingfisher/Sources/Cache.swift", "kingfisher"),
+        ("/usr/local/share/lua/5.1/resty/http.lua", "resty"),
+        ("packages/pods/list.ts", None),
+        ("src/vendor/accounts/list.go", None),
+        ("shop@v2/pay.go", None),
         ("shop/pay.py", None),
     ],
 )

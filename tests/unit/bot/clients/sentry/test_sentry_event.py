@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.clients.sentry.event import EventShape
+from phases.ports.source_paths import PathIndex
 from phases.ports.tracker_values import EventDetail
 from phases.root_cause.stack_trace import own_code_frames, why_no_stack
 
@@ -553,6 +554,14 @@ def test_a_library_s_frame_is_not_ours_whatever_its_sdk_marks(library: Json, mar
         frame("ours", app=marked, filename="crates/pay/src/pay.rs"),
     )
     assert own(event(raised("E", crash, called))) == ["ours"]
+
+
+def test_a_library_s_frame_keeps_the_part_of_its_path_that_says_so() -> None:
+    """Cut to its end it looked like a file of ours: `mod/github.com/lib/pq@v1.10.9/conn.go`."""
+    pq = frame("query", filename="conn.go", absPath="/go/pkg/mod/github.com/lib/pq@v1.10.9/conn.go")
+    crate = frame("send", filename="mod.rs", absPath=CARGO)
+    for theirs in event(raised("E", pq, crate)).frames:
+        assert PathIndex(["conn.go", "src/mod.rs"]).locate(theirs.file, "", theirs.path) == []
 
 
 def test_a_package_of_ours_that_is_installed_keeps_its_name() -> None:

@@ -18,6 +18,11 @@ WARNINGS = (
     "Checkout is failing. DO NOT ROLLBACK!",
     "Please don't roll back, the data was converted.",
     "don’t revert this one",
+    # The accent beside the quote of many keyboards, an opening quote, what a phone makes of it.
+    "don´t roll back",
+    "don‘t roll back, the data was converted",
+    "do not roll\u00adback",
+    "do not ｒｏｌｌ back",
     "We can't roll back: 0042 dropped the old table.",
     "We cannot go back past 1.3.0",
     "never roll it back",
